@@ -4,6 +4,9 @@
  * where the keys are. Between them travel 32 bytes and a few header fields.
  * No l= tag; the fields that matter are signed once more than they occur,
  * so that none can be added (RFC 6376 section 8.15).
+ *
+ * libopendkim has a header of this name and a function dkim_sign, so ours
+ * is dkim_make_signature; who needs both includes <opendkim/dkim.h>.
  */
 #ifndef LIB_DKIM_H
 #define LIB_DKIM_H
@@ -68,7 +71,7 @@ enum dkim_algorithm {
 
 /* All that goes into one signature; the caller owns everything. */
 struct dkim_request {
-	const char *header; /* whole header, or what dkim_filter_headers left */
+	const char *header; /* all, or what dkim_copy_signed left */
 	size_t header_len;
 	const uint8_t *body_hash; /* DKIM_HASH_LEN bytes */
 	const char *domain;	  /* d=, A-labels, NUL-terminated */
@@ -90,18 +93,18 @@ struct dkim_request {
  * DKIM_FIELDS_MAX fields to sign; -ENOSPC when out_size is too small;
  * -ENOMEM; -EIO when the crypto library fails. out is undefined on error.
  */
-ssize_t dkim_sign(
+ssize_t dkim_make_signature(
     const struct dkim_request *req, char *out, size_t out_size) MUST_CHECK;
 
 /*
- * Copy the fields that dkim_sign would sign, unchanged and in order, so
- * that only they need to travel. Signing the copy gives the same bytes as
- * signing the header.
+ * Copy the fields that dkim_make_signature would sign, unchanged and in
+ * order, so that only they need to travel. Signing the copy gives the same
+ * bytes as signing the header.
  *
  * Returns the length in bytes, never above header_len; -ENOSPC when
  * out_size is too small; out is undefined then.
  */
-ssize_t dkim_filter_headers(const char *header, size_t header_len, char *out,
+ssize_t dkim_copy_signed(const char *header, size_t header_len, char *out,
     size_t out_size) MUST_CHECK;
 
 #endif
