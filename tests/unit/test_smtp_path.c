@@ -61,7 +61,7 @@ test_smtp_path_takes_the_null_path_only_when_asked(void **state)
 }
 
 static void
-test_smtp_path_takes_postmaster_without_domain_only_when_asked(void **state)
+test_smtp_path_takes_bare_postmaster_only_when_asked(void **state)
 {
 	(void)state;
 	assert_parsed("<PostMaster>", SMTP_PATH_POSTMASTER, "PostMaster", "");
@@ -152,7 +152,7 @@ test_smtp_path_refuses_what_is_too_long(void **state)
 }
 
 static void
-test_smtp_path_wants_smtputf8_for_8bit_and_checks_the_bytes(void **state)
+test_smtp_path_wants_smtputf8_for_8bit(void **state)
 {
 	(void)state;
 	assert_refused("<j\xc3\xbcrg@b>", 0, -EILSEQ);
@@ -250,15 +250,14 @@ main(void)
 		cmocka_unit_test(
 		    test_smtp_path_takes_the_null_path_only_when_asked),
 		cmocka_unit_test(
-		    test_smtp_path_takes_postmaster_without_domain_only_when_asked),
+		    test_smtp_path_takes_bare_postmaster_only_when_asked),
 		cmocka_unit_test(test_smtp_path_skips_a_source_route),
 		cmocka_unit_test(
 		    test_smtp_path_takes_address_literals_and_marks_them),
 		cmocka_unit_test(test_smtp_path_refuses_what_is_no_address),
 		cmocka_unit_test(test_smtp_path_refuses_nul_inside),
 		cmocka_unit_test(test_smtp_path_refuses_what_is_too_long),
-		cmocka_unit_test(
-		    test_smtp_path_wants_smtputf8_for_8bit_and_checks_the_bytes),
+		cmocka_unit_test(test_smtp_path_wants_smtputf8_for_8bit),
 		cmocka_unit_test(
 		    test_smtp_path_prefix_tells_where_parameters_begin),
 		cmocka_unit_test(
