@@ -1,0 +1,1 @@
+"""The pieces that the system tests are made of, one subject a file."""

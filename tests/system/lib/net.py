@@ -1,0 +1,49 @@
+"""Loopback addresses and ports for servers that live for one test."""
+
+import random
+import socket
+
+# Below the range from which the kernel takes ports for outgoing connections:
+# a port found free there stays free until its server binds it.
+PORTS = range(10240, 32000)
+
+
+def free_port(address: str = "127.0.0.1", kind=socket.SOCK_STREAM) -> int:
+    """A port on which nothing listens, for TCP and (name servers) UDP."""
+    for _ in range(200):
+        port = random.choice(PORTS)
+        try:
+            for k in {kind, socket.SOCK_STREAM}:
+                with socket.socket(socket.AF_INET, k) as s:
+                    if k == socket.SOCK_STREAM:
+                        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    s.bind((address, port))
+            return port
+        except OSError:
+            continue
+    raise RuntimeError("no free port")
+
+
+class Addresses:
+    """Hands out loopback addresses that no other test run uses (by chance).
+
+    Receivers share one port, as the port of SMTP is fixed for all hosts, and
+    differ by address, as hosts do.
+    """
+
+    def __init__(self):
+        self.prefix = f"127.{random.randrange(2, 250)}.{random.randrange(2, 250)}"
+        self.used = 0
+
+    def next(self) -> str:
+        self.used += 1
+        return f"{self.prefix}.{self.used}"
+
+
+def accepts(address: str, port: int) -> bool:
+    """Does somebody listen there?"""
+    try:
+        with socket.create_connection((address, port), timeout=1):
+            return True
+    except OSError:
+        return False
