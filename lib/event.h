@@ -101,6 +101,10 @@ bool event_rcpt_next(struct str *rcpts, struct event_rcpt *out);
 #define RCPT_NOTIFY_SUCCESS 2u
 #define RCPT_NOTIFY_FAILURE 4u
 #define RCPT_NOTIFY_DELAY 8u
+/* Also in notify, in a segment: suppressed when the message was accepted.
+ * qmgr writes the recipient's blocked event at intake and never sends. It is
+ * in the record, so that a crash cannot part it from the message. */
+#define RCPT_BLOCKED 16u
 
 /* flags of an accepted event */
 #define MESSAGE_NODOTS 1u     /* no line of the content begins with a dot */
