@@ -1,0 +1,121 @@
+/*
+ * Who may send how much, over which addresses: tenants, sources, limits.
+ */
+#ifndef QMGR_CORE_LIMITS_H
+#define QMGR_CORE_LIMITS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attr.h"
+#include "core.h"
+
+/* What limits apply to. Each level is checked for each job. */
+enum core_level {
+	CORE_LEVEL_SITE,     /* index: site */
+	CORE_LEVEL_PROVIDER, /* index: provider */
+	CORE_LEVEL_SOURCE,   /* index: source */
+	CORE_LEVEL_ACCOUNT,  /* index: account; all its subaccounts together */
+	CORE_LEVEL_SUBACCOUNT, /* index: account, sub: subaccount */
+	CORE_LEVELS,
+};
+
+struct core_object {
+	enum core_level level;
+	uint32_t index;
+	uint32_t sub;
+};
+
+/* 0 in any field: no limit of this kind here. */
+struct core_limits {
+	uint32_t max_conn;  /* transactions at a time, over all paths */
+	uint32_t rate_msgs; /* transactions ... */
+	uint32_t rate_s;    /* ... in so many seconds, evenly spread */
+	uint32_t burst;	    /* at once after silence; 0: 1 */
+	uint32_t conn_msgs; /* messages over one connection */
+	uint32_t conn_s;    /* age of a connection, seconds */
+	bool is_paused;	    /* nothing goes out */
+};
+
+/*
+ * Sets the lasting limits of an object (a table's, an administrator's).
+ * -ENOENT: no such site, provider, source; accounts are made when not there.
+ * For accounts and subaccounts max_conn and is_paused are those of
+ * core_tenant_set; setting either way replaces both.
+ */
+int core_limits_set(struct core *core, const struct core_object *o,
+    const struct core_limits *l) MUST_CHECK;
+
+/*
+ * Limits that replace the lasting ones until until_us, then end by
+ * themselves (a reply rule's; a suspension is is_paused). A later one
+ * replaces an earlier; until_us in the past ends it.
+ */
+int core_limits_override(struct core *core, const struct core_object *o,
+    const struct core_limits *l, uint64_t until_us) MUST_CHECK;
+
+/* The limits in force, and until when (*until_us UINT64_MAX: lasting). */
+int core_limits_get(const struct core *core, const struct core_object *o,
+    struct core_limits *l, uint64_t *until_us) MUST_CHECK;
+
+/* ---- tenants ------------------------------------------------------------ */
+
+#define CORE_WEIGHT_DEFAULT 100
+
+struct core_tenant {
+	uint32_t account;
+	uint32_t subaccount;   /* 0: the account itself */
+	uint32_t weight;       /* share among its like; 1 to 1000 */
+	uint32_t hourly_quota; /* recipients first tried in an hour; 0: any */
+	uint32_t max_conn;     /* transactions at a time; 0: any */
+	bool is_paused;
+};
+
+/* Tenants never named have the default weight and no limits. An account's
+ * quota and limits hold for all its subaccounts together. */
+void core_tenant_set(struct core *core, const struct core_tenant *t);
+
+struct core_tenant_view {
+	uint32_t account;
+	uint32_t subaccount;
+	uint32_t queued;   /* recipients not final; of an account: of all */
+	uint32_t inflight; /* transactions */
+	uint32_t quota;
+	uint32_t quota_used;
+	uint32_t quota_hour; /* since 1970, that quota_used is about */
+	bool is_paused;
+};
+
+/* -ENOENT: never named and without mail. */
+int core_tenant_get(const struct core *core, uint32_t account,
+    uint32_t subaccount, struct core_tenant_view *v) MUST_CHECK;
+
+/* All tenants; *at begins with 0. False at the end. */
+bool core_tenant_next(
+    const struct core *core, uint32_t *at, struct core_tenant_view *v);
+
+/* Recovery: what was used of the quota in that hour since 1970. */
+void core_quota_set(struct core *core, uint32_t account, uint32_t subaccount,
+    uint32_t hour, uint32_t used);
+
+/* ---- sources and paths -------------------------------------------------- */
+
+#define CORE_SOURCES 4096 /* numbers of sources and pools are below */
+
+/*
+ * A source address, by the shell's number; is_usable false takes it out (its
+ * messages wait for others of its pool). Returns -EINVAL when the number is
+ * out of range or belonged to another pool before. With no source at all in
+ * the pool its messages wait.
+ */
+int core_source_set(struct core *core, uint32_t source, uint32_t pool,
+    bool is_usable) MUST_CHECK;
+
+/*
+ * A path (from CORE_JOB or core_path_next) gets no new jobs until until_us;
+ * in the past: resumes, if it was dead it is probed at once. -ENOENT.
+ */
+int core_path_suspend(
+    struct core *core, uint32_t path, uint64_t until_us) MUST_CHECK;
+
+#endif
