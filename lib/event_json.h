@@ -49,17 +49,6 @@ void event_json_line(struct buf *out, const struct event_view *v);
 json_t *event_json(const struct event_view *v) MUST_CHECK;
 
 /*
- * The event's own id, a UUID of version 7: the same event gives the same id
- * whenever it is sent, ids sort by time, and the last 48 bits are the lsn.
- *
- *   unix ms (48) | 7 (4) | us below the ms (12) | 2 (2) | hash of the
- *   message id (14) | lsn (48)
- */
-struct uuid event_id(uint64_t time_us, const struct uuid *msgid, uint64_t lsn);
-/* The lsn in such an id. */
-uint64_t event_id_lsn(const struct uuid *id);
-
-/*
  * The address an event is about: its own field, or that recipient of acc.
  * Empty when it is about no recipient or nobody knows.
  */
@@ -69,19 +58,5 @@ struct str event_recipient(const struct event_view *v);
  * and a number, 0 when it has none. */
 struct str event_text(const struct event_view *v, const char *field);
 uint64_t event_number(const struct event_view *v, const char *field);
-
-/*
- * How a field of event.def is called here: object is the nested object it
- * goes to, or "". Both have EVENT_NAME_SIZE bytes. Returns false for a field
- * that is shown in another way (EVENT_COMMON, recipients).
- */
-#define EVENT_NAME_SIZE 40
-bool event_json_name(const char *field, char *object, char *name);
-
-/*
- * The fields that begin every record with EVENT_COMMON, read without
- * decoding the rest. False when the type has none or the record is short.
- */
-bool event_peek(unsigned type, struct str rec, struct event_common *out);
 
 #endif

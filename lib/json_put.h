@@ -26,6 +26,7 @@ void json_put_u64(struct buf *b, uint64_t v);
  */
 void json_put_name(struct buf *b, const char *name);
 void json_put_str(struct buf *b, const char *name, struct str s);
+/* Above 2^63 - 1, which many readers cannot hold, it is written as a text. */
 void json_put_num(struct buf *b, const char *name, uint64_t v);
 void json_put_bool(struct buf *b, const char *name, bool v);
 /* Microseconds since 1970 as RFC 3339 text in UTC. */
