@@ -24,8 +24,8 @@ enum {
 	DKIM_HASH_LEN = 32, /* SHA-256 */
 	/* More fields than this to sign is refused: no honest mail. */
 	DKIM_FIELDS_MAX = 128,
-	/* Enough for every signature with a key of up to 4096 bits. */
-	DKIM_SIGNATURE_MAX = 5120,
+	/* Enough for every signature; RSA keys end at 4096 bits. */
+	DKIM_SIGNATURE_MAX = 6144,
 };
 
 /* The relaxed body hash, as the body comes in. Contents are private. */
@@ -88,10 +88,11 @@ struct dkim_request {
  * NUL. The same request with the same key gives the same bytes.
  *
  * Returns the length in bytes; -EINVAL for a domain or selector that is
- * none, a key that is not of the algorithm, or expires_s not after time_s;
- * -ENODATA for a header without From (RFC 6376 section 5.4); -E2BIG above
- * DKIM_FIELDS_MAX fields to sign; -ENOSPC when out_size is too small;
- * -ENOMEM; -EIO when the crypto library fails. out is undefined on error.
+ * none, a key that is too long or not of the algorithm, or expires_s not
+ * after time_s; -ENODATA for a header without From (RFC 6376 section 5.4);
+ * -E2BIG above DKIM_FIELDS_MAX fields to sign; -ENOSPC when out_size is too
+ * small; -ENOMEM; -EIO when the crypto library fails. out is undefined on
+ * error.
  */
 ssize_t dkim_make_signature(
     const struct dkim_request *req, char *out, size_t out_size) MUST_CHECK;
