@@ -33,6 +33,8 @@ struct peer_config {
 	/* The other end is gone or misbehaved: error is NULL or says how.
 	 * The peer is freed after this returns. */
 	void (*down)(struct peer *p, const char *error);
+	/* What had to wait is sent. May be NULL. */
+	void (*drained)(struct peer *p);
 	void *arg; /* for peer_arg */
 };
 
@@ -41,6 +43,9 @@ struct peer *peer_new(int fd, const struct peer_config *c);
 
 /* Sends what is collected, closes, forgets; no down callback. */
 void peer_free(struct peer **p);
+
+/* Closes when everything is sent; no callback any more. */
+void peer_finish(struct peer **p);
 
 enum role peer_role(const struct peer *p);
 uint32_t peer_index(const struct peer *p);

@@ -1,6 +1,6 @@
 /* No guard: turns the field rows of a .def file into rows of a table; "self"
  * is a typedef of the struct. */
-#define REC_NONE
+#define REC_NONE REC_ROW(none, REC_T_U8, 0)
 #define REC_ROW(f, t, max) { #f, t, (uint32_t)offsetof(self, f), max },
 #define REC_U8(f) REC_ROW(f, REC_T_U8, 0)
 #define REC_U16(f) REC_ROW(f, REC_T_U16, 0)
