@@ -32,8 +32,8 @@ struct core_rcpt_view {
 int core_message_get(const struct core *core, uint32_t msg,
     struct core_message *m, uint32_t *nrcpt) MUST_CHECK;
 
-/* Up to max recipients that are not final, in the order of arrival; returns
- * how many there are. */
+/* Up to max recipients that are not final, in no order; returns how many there
+ * are. */
 uint32_t core_message_rcpts(const struct core *core, uint32_t msg,
     struct core_rcpt_view *r, uint32_t max);
 
@@ -104,13 +104,13 @@ struct core_path_view {
 	uint32_t source;
 	uint32_t pool;
 	enum core_path_state state;
-	uint32_t blocked_by; /* enum core_level, of CORE_PATH_LIMITED */
-	uint64_t until_us;   /* 0: not by time */
-	double window;	     /* connections */
-	uint32_t inflight;   /* jobs */
-	uint32_t failures;   /* suspensions in a row */
-	uint32_t queued;     /* recipients ready for this site and pool */
-	uint32_t blocked;    /* of these, held back by their tenants' limits */
+	uint32_t blocked_by;	/* enum core_level, of CORE_PATH_LIMITED */
+	uint64_t until_us;	/* 0: not by time */
+	double window;		/* connections */
+	uint32_t inflight;	/* jobs */
+	uint32_t failures;	/* suspensions in a row */
+	uint32_t queued;	/* recipients ready for this site and pool */
+	bool is_tenant_blocked; /* all of these wait for their tenants */
 };
 
 /* All paths; *at begins with 0. False at the end. */
