@@ -20,12 +20,20 @@ from lib.dns import NameServer, Resolver
 from lib.exim import EximReceiver
 from lib.net import Addresses, free_port
 from lib.packetboat import Packetboat, plain_user
+from lib.places import ROOT
 from lib.postfix import PostfixClient, PostfixReceiver
 from lib.sink import SmtpSink
 from lib.webhook import WebhookReceiver
 
 
 # -- how tests run ---------------------------------------------------------
+
+def pytest_configure():
+    """Asked to end, the run still stops its servers, as with Ctrl-C."""
+    def interrupt(*_):
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGTERM, interrupt)
+
 
 def pytest_collection_modifyitems(items):
     if os.getuid() != 0:
@@ -245,8 +253,7 @@ def new_webhook(keep, addresses, ca):
 @pytest.fixture(scope="session")
 def install_root() -> pathlib.Path:
     """Says clearly what is missing, instead of failing in each test in its own way."""
-    root = pathlib.Path(os.environ.get("PB_ROOT", pathlib.Path(__file__).parents[2] / "build/root")).resolve()
-    program = root / "sbin/packetboat"
+    program = ROOT / "sbin/packetboat"
     if not program.exists():
         pytest.fail(f"{program} does not exist; script/build makes it", pytrace=False)
     if os.getuid() == 0:
@@ -254,7 +261,7 @@ def install_root() -> pathlib.Path:
         reachable = subprocess.run(["/usr/bin/test", "-x", program], user=user.pw_uid, group=user.pw_gid, extra_groups=[])
         if reachable.returncode != 0:
             pytest.fail(f"user {user.pw_name} cannot reach {program}; script/test system arranges for that", pytrace=False)
-    return root
+    return ROOT
 
 
 @pytest.fixture

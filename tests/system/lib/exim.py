@@ -7,10 +7,10 @@ import pwd
 from .ca import Certificate
 from .mailstore import MailStore
 from .net import accepts
+from .places import PEERS
 from .process import Server
 
-TOP = pathlib.Path(__file__).resolve().parents[3]
-PROGRAM = TOP / "build/peers/exim/usr/sbin/exim4"
+PROGRAM = PEERS / "exim/usr/sbin/exim4"
 
 
 class EximReceiver:

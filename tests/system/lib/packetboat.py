@@ -14,10 +14,9 @@ from typing import NamedTuple
 
 from .ca import TestCA
 from .net import accepts, free_port
+from .places import ROOT
 from .process import Server, children
 from .wait import wait_for
-
-TOP = pathlib.Path(__file__).resolve().parents[3]
 
 # An error in the log, or a report of a sanitizer, is a failed test.
 BAD_LOG = re.compile(r"packetboat[/\w-]*\[\d+\]: (error|fatal|panic):|^(fatal|panic|error): "
@@ -62,9 +61,10 @@ class Packetboat:
         self.name_server = name_server
         self.mode = mode
         self.launcher = list(launcher)
-        self.root = pathlib.Path(os.environ.get("PB_ROOT", TOP / "build/root")).resolve()
+        self.root = ROOT
         self.user = plain_user() if mode == "plain" and os.getuid() == 0 else None
         self.expected_errors: list[str] = []
+        self.bad_stops: list[str] = []
         self.server: Server | None = None
         self.submission_port, self.submissions_port, self.mx_port = (free_port(address) for _ in range(3))
         for name in ("spool", "state", "run"):
@@ -141,7 +141,11 @@ class Packetboat:
     def stop(self, deadline: float = 30):
         if self.server is not None:
             server, self.server = self.server, None
-            server.stop(signal.SIGTERM, deadline)
+            was_running = server.running()
+            code = server.stop(signal.SIGTERM, deadline)
+            if was_running and code != 0:
+                self.bad_stops.append(f"master ended with {code} after SIGTERM")
+            self.bad_stops += [f"left behind: {name}" for name in server.left_behind]
 
     def restart(self):
         self.stop()
@@ -173,12 +177,12 @@ class Packetboat:
         return "".join(texts)
 
     def expect_error(self, pattern: str):
-        """Declares that lines of level error with this pattern belong to the test."""
+        """Declares that lines of level error (or "master ended with ...", "left behind: ...") belong to the test."""
         self.expected_errors.append(pattern)
 
     def unexpected_errors(self) -> list[str]:
-        return [line for line in self.log_text().splitlines()
-                if BAD_LOG.search(line) and not any(re.search(p, line) for p in self.expected_errors)]
+        found = [line for line in self.log_text().splitlines() if BAD_LOG.search(line)] + self.bad_stops
+        return [line for line in found if not any(re.search(p, line) for p in self.expected_errors)]
 
     def wait_log(self, pattern: str, deadline: float = 15) -> re.Match:
         return wait_for(lambda: re.search(pattern, self.log_text()), deadline, f"{pattern!r} in the log")
@@ -256,10 +260,7 @@ class Packetboat:
 
     def connect(self, port: int | None = None) -> smtplib.SMTP:
         """A session on the submission port, before EHLO and STARTTLS."""
-        smtp = smtplib.SMTP(timeout=20, local_hostname="client.test")
-        code, text = smtp.connect(self.address, port or self.submission_port)
-        assert code == 220, (code, text)
-        return smtp
+        return smtplib.SMTP(self.address, port or self.submission_port, local_hostname="client.test", timeout=20)
 
     def login(self, account: Account) -> smtplib.SMTP:
         smtp = self.connect()

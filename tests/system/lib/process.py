@@ -37,6 +37,7 @@ class Server:
             self.process = subprocess.Popen(self.args, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                             start_new_session=True, **options)
         self.pid = self.process.pid
+        self.left_behind: list[str] = []  # children that had to be killed after a stop
 
     def running(self) -> bool:
         return self.process.poll() is None
@@ -67,8 +68,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        for pid in family:
-            end_orphan(pid)
+        self.left_behind += end_orphans(family)
         return self.process.returncode
 
 
@@ -110,16 +110,23 @@ def descendants(pid: int) -> list[tuple[int, str]]:
     return found
 
 
-def end_orphan(identity: tuple[int, str]):
-    """Kills what a stopped server left behind, unless it has gone by itself."""
+def gone(identity: tuple[int, str]) -> bool:
+    """Has this very process ended (whoever has its number now)?"""
     pid, started = identity
-
-    def gone():
-        try:
-            return start_time(pid) != started or stat_fields(pid)[1][0] == "Z"
-        except OSError:
-            return True
     try:
-        wait_for(gone, 5)
+        return start_time(pid) != started or stat_fields(pid)[1][0] == "Z"
+    except OSError:
+        return True
+
+
+def end_orphans(family: list[tuple[int, str]]) -> list[str]:
+    """Kills what a stopped server left behind, unless it goes by itself; returns their names."""
+    try:
+        wait_for(lambda: all(map(gone, family)), 5)
+        return []
     except TimeoutError:
-        os.kill(pid, signal.SIGKILL)
+        left = [identity for identity in family if not gone(identity)]
+        names = [f"{pid} ({stat_fields(pid)[0]})" for pid, _ in left]
+        for pid, _ in left:
+            os.kill(pid, signal.SIGKILL)
+        return names
