@@ -175,6 +175,14 @@ fatal(const char *fmt, ...)
 	va_start(ap, fmt);
 	log_line(LOG_LEVEL_ERROR, fmt, ap);
 	va_end(ap);
+	if (target != TO_STDERR) {
+		/* Who starts the suite at a terminal sees why it failed. */
+		fprintf(stderr, "%s: ", ident);
+		va_start(ap, fmt);
+		vfprintf(stderr, fmt, ap);
+		va_end(ap);
+		fputc('\n', stderr);
+	}
 	log_flush();
 	exit(1);
 }

@@ -1,0 +1,167 @@
+#include "check.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client.h"
+
+static const char *const daemons[] = { "smtpd", "accountd", "signd", "qmgr",
+	"resolvd", "deliver", "bouncer", "webhookd" };
+
+static bool is_good;
+
+static void mistake(const char *fmt, ...) PRINTF(1, 2);
+
+static void
+mistake(const char *fmt, ...)
+{
+	va_list ap;
+
+	is_good = false;
+	fputs("packetboat: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+static void
+check_programs(void)
+{
+	for (size_t i = 0; i < array_len(daemons); i++) {
+		char path[4096];
+
+		(void)snprintf(path, sizeof(path), "%s/%s",
+		    client_conf()->daemon_directory, daemons[i]);
+		if (access(path, X_OK) < 0) {
+			mistake("%s: %s", path, strerror(errno));
+		}
+	}
+}
+
+static X509 *
+read_certificate(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	X509 *cert;
+
+	if (f == NULL) {
+		mistake("smtpd_tls_cert_file: %s: %s", path, strerror(errno));
+		return NULL;
+	}
+	cert = PEM_read_X509(f, NULL, NULL, NULL);
+	(void)fclose(f);
+	if (cert == NULL) {
+		mistake("smtpd_tls_cert_file: %s: holds no PEM certificate",
+		    path);
+	}
+	return cert;
+}
+
+static EVP_PKEY *
+read_key(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	EVP_PKEY *key;
+
+	if (f == NULL) {
+		mistake("smtpd_tls_key_file: %s: %s", path, strerror(errno));
+		return NULL;
+	}
+	key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
+	(void)fclose(f);
+	if (key == NULL) {
+		mistake("smtpd_tls_key_file: %s: holds no PEM private key "
+			"without a passphrase",
+		    path);
+	}
+	return key;
+}
+
+static void
+check_key_mode(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & 077) != 0) {
+		mistake("smtpd_tls_key_file: %s: others may read it; "
+			"chmod 600 it",
+		    path);
+	}
+}
+
+static void
+check_certificate(bool with_warnings)
+{
+	const struct conf *c = client_conf();
+	X509 *cert;
+	EVP_PKEY *key;
+
+	if (c->smtpd_tls_cert_file[0] == '\0') {
+		if (with_warnings) {
+			fputs("packetboat: warning: smtpd_tls_cert_file is not "
+			      "set: no TLS, and so no AUTH\n",
+			    stderr);
+		}
+		return;
+	}
+	cert = read_certificate(c->smtpd_tls_cert_file);
+	key = read_key(c->smtpd_tls_key_file);
+	if (cert != NULL && key != NULL &&
+	    X509_check_private_key(cert, key) != 1) {
+		mistake("smtpd_tls_key_file: %s: is not the key of %s",
+		    c->smtpd_tls_key_file, c->smtpd_tls_cert_file);
+	}
+	if (key != NULL &&
+	    strcmp(c->smtpd_tls_key_file, c->smtpd_tls_cert_file) != 0 &&
+	    with_warnings) {
+		check_key_mode(c->smtpd_tls_key_file);
+	}
+	if (cert != NULL && with_warnings &&
+	    X509_cmp_current_time(X509_get0_notAfter(cert)) < 0) {
+		fprintf(stderr,
+		    "packetboat: warning: smtpd_tls_cert_file: %s: has "
+		    "expired\n",
+		    c->smtpd_tls_cert_file);
+	}
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+}
+
+static void
+check_users(void)
+{
+	if (geteuid() != 0) {
+		return;
+	}
+	for (size_t i = 0; i < array_len(daemons); i++) {
+		char name[128];
+
+		(void)snprintf(name, sizeof(name), "%s%s",
+		    client_conf()->daemon_user_prefix, daemons[i]);
+		if (getpwnam(name) == NULL) {
+			mistake("user %s does not exist: create it with "
+				"systemd-sysusers or useradd --system, or "
+				"change daemon_user_prefix",
+			    name);
+		}
+	}
+}
+
+bool
+check_installation(bool with_warnings)
+{
+	is_good = true;
+	check_programs();
+	check_certificate(with_warnings);
+	check_users();
+	return is_good;
+}
