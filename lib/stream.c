@@ -772,8 +772,9 @@ stream_ssl(const struct stream *s)
 
 /* ---- names -------------------------------------------------------------- */
 
-static void
-print_address(const struct sockaddr_storage *a, char *ip, uint16_t *port)
+void
+stream_print_address(
+    const struct sockaddr_storage *a, char *ip, uint16_t *port)
 {
 	*port = 0;
 	str_copy(ip, 46, STR("unknown"));
@@ -802,7 +803,7 @@ stream_peer_name(const struct stream *s, char *ip, uint16_t *port)
 	socklen_t len = sizeof(a);
 
 	(void)getpeername(s->fd, (struct sockaddr *)&a, &len);
-	print_address(&a, ip, port);
+	stream_print_address(&a, ip, port);
 }
 
 void
@@ -812,7 +813,7 @@ stream_own_name(const struct stream *s, char *ip, uint16_t *port)
 	socklen_t len = sizeof(a);
 
 	(void)getsockname(s->fd, (struct sockaddr *)&a, &len);
-	print_address(&a, ip, port);
+	stream_print_address(&a, ip, port);
 }
 
 uint64_t

@@ -81,6 +81,9 @@ const char *stream_error_text(struct stream *s); /* for people */
 /* Address and port of both ends as text; dst has 46 bytes. */
 void stream_peer_name(const struct stream *s, char *ip, uint16_t *port);
 void stream_own_name(const struct stream *s, char *ip, uint16_t *port);
+/* The same for an address from accept; "unknown" and 0 for no IP address. */
+void stream_print_address(
+    const struct sockaddr_storage *a, char *ip, uint16_t *port);
 uint64_t stream_bytes_in(const struct stream *s);
 
 #endif

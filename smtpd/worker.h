@@ -1,0 +1,44 @@
+/*
+ * The process: its listeners and sessions, and what other processes told it.
+ */
+#ifndef SMTPD_WORKER_H
+#define SMTPD_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "peer.h"
+#include "service.h"
+
+struct session;
+struct session_account;
+
+/* The callbacks of struct service. */
+void worker_init(void);
+void worker_start(void);
+void worker_peer_up(struct peer *p);
+void worker_listen(int fd, const struct ipc_listen *m);
+void worker_drain(void);
+void worker_stop(void);
+extern const struct peer_handler worker_handlers[];
+
+/* A session exists, or is gone. */
+void worker_add(struct session *s);
+void worker_remove(struct session *s);
+
+/* No new work: the process is about to end. */
+bool worker_is_draining(void);
+/* Ends the process when it drains and nothing is under way. */
+void worker_check_drained(void);
+
+/* NULL: new mail is welcome; else the reply to MAIL. */
+const char *worker_pressure(void);
+
+/* The account of mynetworks_account as last heard; NULL: ask. */
+const struct session_account *worker_trusted_account(void);
+void worker_set_trusted_account(const struct session_account *a);
+
+/* myhostname. */
+const char *worker_hostname(void);
+
+#endif
