@@ -190,8 +190,9 @@ static bool
 is_name(struct str s)
 {
 	for (size_t i = 0; i < s.len; i++) {
-		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			   "0123456789_",
+		if (s.p[i] == '\0' ||
+		    strchr("abcdefghijklmnopqrstuvwxyz"
+			   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_",
 			s.p[i]) == NULL) {
 			return false;
 		}
