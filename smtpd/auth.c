@@ -147,8 +147,7 @@ ask_accountd(struct session *s)
 		.client_ip = str_of(s->ip),
 		.method = STR("smtp/send"),
 	};
-	int r = peer_call(service_peer(ROLE_ACCOUNTD, 0), IPC_auth_req, &req,
-	    -1, conf()->smtpd_service_timeout, got_verdict, s, &s->call);
+	int r = session_ask(s, IPC_auth_req, &req, got_verdict);
 
 	str_copy(s->auth_user, sizeof(s->auth_user), req.login);
 	s->auth_method = login_mechanism(s->login);
@@ -157,9 +156,7 @@ ask_accountd(struct session *s)
 		s->auth_method = NULL;
 		s->auth_user[0] = '\0';
 		session_reply(s, "454 4.7.0 Temporary authentication failure");
-		return;
 	}
-	s->is_waiting = true;
 }
 
 static void

@@ -229,12 +229,9 @@ ask_client(struct session *s)
 		.client_ip = str_of(s->ip),
 	};
 
-	if (peer_call(service_peer(ROLE_ACCOUNTD, 0), IPC_client_req, &req, -1,
-		conf()->smtpd_service_timeout, got_client, s, &s->call) < 0) {
+	if (session_ask(s, IPC_client_req, &req, got_client) < 0) {
 		refuse_mail(s, "451 4.3.0 Temporary lookup failure");
-		return;
 	}
-	s->is_waiting = true;
 }
 
 void
@@ -399,13 +396,10 @@ ask_rcpt(struct session *s, const struct rcpt *r)
 	}
 	str_copy(
 	    s->tx->asked_rcpt, sizeof(s->tx->asked_rcpt), str_of(r->address));
-	if (peer_call(service_peer(ROLE_ACCOUNTD, 0), IPC_rcpt_req, &req, -1,
-		conf()->smtpd_service_timeout, got_rcpt, s, &s->call) < 0) {
+	if (session_ask(s, IPC_rcpt_req, &req, got_rcpt) < 0) {
 		refuse_rcpt(
 		    s, "451 4.3.0 Temporary lookup failure", r->address);
-		return;
 	}
-	s->is_waiting = true;
 }
 
 /* RFC 5321 section 4.5.1: postmaster without a domain is ours. */

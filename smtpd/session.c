@@ -63,11 +63,7 @@ release(struct session *s)
 	session_reset_tx(s);
 	login_end(&s->login);
 	if (s->call != 0) {
-		struct peer *p = service_peer(ROLE_ACCOUNTD, 0);
-
-		if (p != NULL) {
-			peer_call_cancel(p, s->call);
-		}
+		peer_call_cancel(s->call_peer, s->call);
 	}
 	client_leave(s->client);
 	worker_remove(s);
@@ -89,6 +85,21 @@ finish(struct session *s)
 	log_debug("disconnect from unknown[%s]", s->ip);
 	stream_finish(&s->stream, LINGER_US);
 	release(s);
+}
+
+int
+session_ask(
+    struct session *s, enum ipc_type type, const void *req, peer_reply_fn *fn)
+{
+	struct peer *p = service_peer(ROLE_ACCOUNTD, 0);
+	int r = peer_call(
+	    p, type, req, -1, conf()->smtpd_service_timeout, fn, s, &s->call);
+
+	if (r == 0) {
+		s->call_peer = p;
+		s->is_waiting = true;
+	}
+	return r;
 }
 
 void

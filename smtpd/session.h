@@ -14,6 +14,7 @@
 #include "client.h"
 #include "domain.h"
 #include "ipc.h"
+#include "peer.h"
 #include "str.h"
 #include "stream.h"
 #include "uuid.h"
@@ -76,7 +77,8 @@ struct session {
 	struct session_account account;
 	char auth_user[255];
 	const char *auth_method;
-	uint32_t call; /* request of AUTH or MAIL under way; 0: none */
+	uint32_t call; /* request of AUTH, MAIL or RCPT under way; 0: none */
+	struct peer *call_peer; /* whom it went to; there while call is */
 
 	uint16_t port;
 	char ip[46];
@@ -93,6 +95,13 @@ void session_free(struct session *s);
 
 /* Goes on after is_waiting was cleared. s may be gone afterwards. */
 void session_run(struct session *s);
+
+/*
+ * Asks accountd; fn gets s and must clear s->call and s->is_waiting. Returns 0
+ * and waits, or -errno of peer_call.
+ */
+int session_ask(struct session *s, enum ipc_type type, const void *req,
+    peer_reply_fn *fn) MUST_CHECK;
 
 /* The one end of a transaction, whatever became of it. */
 void session_reset_tx(struct session *s);

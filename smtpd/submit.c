@@ -172,10 +172,7 @@ ask_accountd(struct tx *tx)
 	buf_clear(&rcpts, RCPTS_PER_REQUEST);
 	fill_rcpts(tx, &rcpts);
 	req.rcpts = buf_str(&rcpts);
-	tx->call_role = ROLE_ACCOUNTD;
-	if (peer_call(service_peer(ROLE_ACCOUNTD, 0), IPC_tx_req, &req, -1,
-		conf()->smtpd_service_timeout, got_verdict, tx,
-		&tx->call) < 0) {
+	if (tx_ask(tx, ROLE_ACCOUNTD, IPC_tx_req, &req, -1, got_verdict) < 0) {
 		submit_refuse(tx, TRY_LATER);
 	}
 }
@@ -295,9 +292,7 @@ ask_signd(struct tx *tx)
 	}
 	req.header = buf_str(&header);
 	fd = sample(tx);
-	tx->call_role = ROLE_SIGND;
-	r = peer_call(service_peer(ROLE_SIGND, 0), IPC_sign_req, &req, fd,
-	    conf()->smtpd_service_timeout, got_signature, tx, &tx->call);
+	r = tx_ask(tx, ROLE_SIGND, IPC_sign_req, &req, fd, got_signature);
 	if (fd >= 0) {
 		(void)close(fd);
 	}

@@ -5,7 +5,6 @@
 #include "bigfile.h"
 #include "clock.h"
 #include "control.h"
-#include "peer.h"
 #include "service.h"
 
 /* A client that was silent for longer is not waited for with a sync. */
@@ -144,13 +143,18 @@ tx_abandon(struct tx *tx)
 		return;
 	}
 	if (tx->call != 0) {
-		struct peer *p = service_peer(tx->call_role, 0);
-
-		if (p != NULL) {
-			peer_call_cancel(p, tx->call);
-		}
+		peer_call_cancel(tx->call_peer, tx->call);
 	}
 	tx_free(tx);
+}
+
+int
+tx_ask(struct tx *tx, enum role role, enum ipc_type type, const void *req,
+    int fd, peer_reply_fn *fn)
+{
+	tx->call_peer = service_peer(role, 0);
+	return peer_call(tx->call_peer, type, req, fd,
+	    conf()->smtpd_service_timeout, fn, tx, &tx->call);
 }
 
 void

@@ -16,6 +16,7 @@
 #include "event.h"
 #include "header.h"
 #include "ipc.h"
+#include "peer.h"
 #include "smtp_param.h"
 #include "smtp_path.h"
 #include "uuid.h"
@@ -90,12 +91,12 @@ struct tx {
 	struct buf kept;    /* the header without what is removed */
 
 	/* What accountd and signd said. */
-	uint32_t call; /* the request under way; 0: none */
-	enum role call_role;
-	struct str rcpts_left; /* not yet asked about */
-	uint32_t asked;	       /* recipients before these */
-	uint32_t asking;       /* recipients in the request under way */
-	struct buf blocked;    /* a byte for each recipient; empty: none */
+	uint32_t call;		/* the request under way; 0: none */
+	struct peer *call_peer; /* whom it went to; there while call is */
+	struct str rcpts_left;	/* not yet asked about */
+	uint32_t asked;		/* recipients before these */
+	uint32_t asking;	/* recipients in the request under way */
+	struct buf blocked;	/* a byte for each recipient; empty: none */
 	uint32_t subaccount;
 	enum mail_class class;
 	uint32_t flags; /* TX_* */
@@ -118,6 +119,13 @@ void tx_abandon(struct tx *tx);
 
 /* Frees it. Nothing may refer to it any more. */
 void tx_free(struct tx *tx);
+
+/*
+ * Asks a process about it; fn gets tx and must clear tx->call. fd: goes along,
+ * or -1. Returns 0, or -errno of peer_call.
+ */
+int tx_ask(struct tx *tx, enum role role, enum ipc_type type, const void *req,
+    int fd, peer_reply_fn *fn) MUST_CHECK;
 
 /* The client was active: the message may be complete soon. */
 void tx_touch(struct tx *tx);

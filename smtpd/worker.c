@@ -133,32 +133,29 @@ is_talking(int fd)
 	return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-static void
-serve(const struct listener *l, int fd, const struct sockaddr_storage *from)
+void
+worker_serve(int fd, enum port_role role, const char *ip, uint16_t port)
 {
 	struct domain_ip address;
-	struct client *client;
+	struct client *client = NULL;
 	const char *why = NULL;
-	uint16_t port;
-	char ip[46];
-	bool is_trusted;
-
-	stream_print_address(from, ip, &port);
-	is_trusted = domain_ip_parse(ip, strlen(ip), &address) == 0 &&
+	bool is_trusted = domain_ip_parse(ip, strlen(ip), &address) == 0 &&
 	    client_is_trusted(&address);
+
 	if (n_sessions >= conf()->smtpd_connection_limit) {
 		why = "421 4.3.2 Error: too many connections";
-	} else if (l->role == PORT_SUBMISSIONS && !tls_is_available()) {
+	} else if (role == PORT_SUBMISSIONS && !tls_is_available()) {
 		why = "421 4.3.2 Error: TLS is not available";
-	} else if (l->role == PORT_MX && !is_trusted && is_talking(fd)) {
+	} else if (role == PORT_MX && !is_trusted && is_talking(fd)) {
 		why = "554 5.5.0 Error: talked before the greeting";
+	} else {
+		client = client_enter(ip, is_trusted, &why);
 	}
-	client = why == NULL ? client_enter(ip, is_trusted, &why) : NULL;
 	if (client == NULL) {
 		turn_away(fd, ip, why);
-		return;
+	} else {
+		session_new(fd, role, client, ip, port, is_trusted);
 	}
-	session_new(fd, l->role, client, ip, port, is_trusted);
 }
 
 static void
@@ -174,7 +171,11 @@ on_connection(void *arg, unsigned ready)
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			serve(l, fd, &from);
+			uint16_t port;
+			char ip[46];
+
+			stream_print_address(&from, ip, &port);
+			worker_serve(fd, l->role, ip, port);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||

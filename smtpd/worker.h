@@ -9,9 +9,7 @@
 
 #include "peer.h"
 #include "service.h"
-
-struct session;
-struct session_account;
+#include "session.h"
 
 /* The callbacks of struct service. */
 void worker_init(void);
@@ -21,6 +19,9 @@ void worker_listen(int fd, const struct ipc_listen *m);
 void worker_drain(void);
 void worker_stop(void);
 extern const struct peer_handler worker_handlers[];
+
+/* Serves a fresh connection (taken), or tells it why not. */
+void worker_serve(int fd, enum port_role role, const char *ip, uint16_t port);
 
 /* A session exists, or is gone. */
 void worker_add(struct session *s);
