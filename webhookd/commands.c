@@ -1,0 +1,332 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "clock.h"
+#include "event_id.h"
+#include "feed.h"
+#include "hook.h"
+#include "json_put.h"
+#include "lookup.h"
+#include "payload.h"
+#include "post.h"
+#include "sender.h"
+#include "service.h"
+#include "tail.h"
+#include "webhookd.h"
+
+/* ---- which endpoint ----------------------------------------------------- */
+
+struct search {
+	const char *account;
+	const char *url;
+	struct hook *found;
+	unsigned n;
+};
+
+static void
+match(struct hook *h, void *arg)
+{
+	struct search *s = arg;
+
+	if (strcmp(h->name, s->account) == 0 &&
+	    (s->url[0] == '\0' || strcmp(h->url_text, s->url) == 0)) {
+		s->found = h;
+		s->n++;
+	}
+}
+
+/* By "hook", its number, or by "account" and "url". Ends the command when
+ * there is not exactly one. */
+static struct hook *
+find(struct tool *t)
+{
+	const json_t *number = json_object_get(tool_args(t), "hook");
+	struct search s = { tool_arg(t, "account"), tool_arg(t, "url"), NULL,
+		0 };
+
+	if (json_is_integer(number)) {
+		s.found = hooks_find((uint32_t)json_integer_value(number));
+		s.n = s.found != NULL;
+	} else {
+		hooks_each(match, &s);
+	}
+	if (s.n == 1) {
+		return s.found;
+	}
+	tool_end(t, s.n == 0 ? EX_NOHOST : EX_USAGE,
+	    s.n == 0 ? "no such endpoint" : "several endpoints: which one?");
+	return NULL;
+}
+
+/* ---- hook.status -------------------------------------------------------- */
+
+static json_t *
+time_json(uint64_t us)
+{
+	char text[JSON_TIME_SIZE];
+
+	if (us == 0) {
+		return json_null();
+	}
+	json_time(us, text);
+	return json_string(text);
+}
+
+static const char *
+state_text(const struct hook *h)
+{
+	if (h->url_error != NULL) {
+		return "refused";
+	}
+	if (h->is_disabled) {
+		return "disabled";
+	}
+	return h->failures != 0 ? "failing" : "ok";
+}
+
+static json_t *
+describe(const struct hook *h)
+{
+	struct place place = hook_place(h, tail_place());
+
+	return json_pack("{s:I,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,"
+			 "s:I,s:I,s:s,s:o,s:o}",
+	    "hook", (json_int_t)h->id, "account", h->name, "url", h->url_text,
+	    "state", state_text(h), "live", (int)h->is_live, "lsn",
+	    (json_int_t)place.after, "durable", (json_int_t)feed_durable(),
+	    "waiting", (json_int_t)h->ring.n, "failures",
+	    (json_int_t)h->failures, "sent", (json_int_t)h->sent, "requests",
+	    (json_int_t)h->posts, "failed", (json_int_t)h->failed, "dead",
+	    (json_int_t)h->dead, "gaps", (json_int_t)h->gaps, "last_error",
+	    h->last_error, "failing_since", time_json(h->failing_us),
+	    "last_success", time_json(h->last_ok_us));
+}
+
+static void
+status_one(struct hook *h, void *arg)
+{
+	struct tool *t = arg;
+	const char *account = tool_arg(t, "account");
+	json_t *line;
+
+	if (account[0] != '\0' && strcmp(account, h->name) != 0) {
+		return;
+	}
+	line = describe(h);
+	if (line != NULL) {
+		tool_out(t, line);
+	}
+}
+
+static void
+status(struct tool *t)
+{
+	hooks_each(status_one, t);
+	tool_end(t, EX_OK, NULL);
+}
+
+/* ---- hook.replay -------------------------------------------------------- */
+
+static void
+replay(struct tool *t)
+{
+	const json_t *since = json_object_get(tool_args(t), "since_us");
+	const char *event = tool_arg(t, "event_id");
+	struct hook *h = find(t);
+	struct uuid id;
+
+	if (h == NULL) {
+		return;
+	}
+	if (json_is_integer(since)) {
+		sender_replay_time(h, (uint64_t)json_integer_value(since));
+	} else if (uuid_parse(str_of(event), &id) == 0) {
+		sender_replay_lsn(h, event_id_lsn(&id));
+	} else {
+		tool_end(t, EX_USAGE, "since when, or from which event?");
+		return;
+	}
+	tool_out(t, describe(h));
+	tool_end(t, EX_OK, NULL);
+}
+
+/* ---- hook.test ---------------------------------------------------------- */
+
+/* A request apart from the endpoint's events, for one administrator. */
+struct trial {
+	struct tool *tool;
+	uint32_t hook;
+	uint64_t started_us;
+	struct post *post;
+	struct trial *next; /* that wait for an address */
+};
+
+static struct trial *waiting;
+
+static void
+trial_gone(struct tool *t, void *arg)
+{
+	struct trial *trial = arg;
+
+	(void)t;
+	post_cancel(&trial->post);
+	for (struct trial **at = &waiting; *at != NULL; at = &(*at)->next) {
+		if (*at == trial) {
+			*at = trial->next;
+			break;
+		}
+	}
+	free(trial);
+}
+
+static void
+trial_end(struct trial *trial, int http, const char *error)
+{
+	uint64_t ms = (clock_mono_us() - trial->started_us) / US_PER_MS;
+	bool is_good = http >= 200 && http < 300;
+	struct tool *t = trial->tool;
+	char safe[256];
+
+	free(trial);
+	tool_out(t,
+	    json_pack("{s:i,s:I,s:b}", "status", http, "ms", (json_int_t)ms,
+		"ok", (int)is_good));
+	if (is_good) {
+		tool_end(t, EX_OK, NULL);
+	} else if (error != NULL) {
+		tool_end(t, EX_UNAVAILABLE, "%s",
+		    str_safe(safe, sizeof(safe), str_of(error)));
+	} else {
+		tool_end(t, EX_UNAVAILABLE, "the endpoint answered %d", http);
+	}
+}
+
+static void
+trial_result(void *arg, const struct post_result *r)
+{
+	struct trial *trial = arg;
+
+	trial->post = NULL;
+	trial_end(trial, r->status, r->error);
+}
+
+/* One that every receiver understands: nothing happened to no message. */
+static void
+trial_payload(const struct hook *h, struct payload *p)
+{
+	struct event_delivery event = { .time_us = clock_wall_us(),
+		.msgid = uuid_random(),
+		.account = h->account,
+		.attempt = 1,
+		.rcpt_to = STR("test@example.com"),
+		.smtp_code = 250,
+		.smtp_enh = STR("2.0.0"),
+		.smtp_text = STR("250 2.0.0 this is a test of your webhook") };
+	struct event_accepted acc = { .time_us = event.time_us,
+		.account_name = str_of(h->name),
+		.class = CLASS_STANDARD,
+		.flags = MESSAGE_TEST,
+		.subject = STR("Test") };
+	const struct event_view view = { EVENT_delivery, &event, &acc, 0 };
+
+	payload_single(h, &view, p);
+}
+
+static void
+trial_post(struct trial *trial, struct hook *h)
+{
+	struct payload p = { 0 };
+	const char *fields[array_len(p.fields) + 1] = { NULL };
+	struct post_request r = { .url = h->url.text,
+		.resolve = h->url.is_literal ? NULL : h->resolve,
+		.fields = fields,
+		.fn = trial_result,
+		.arg = trial };
+
+	trial_payload(h, &p);
+	if (payload_sign(h, &p, clock_wall_us() / US_PER_S) < 0) {
+		trial_end(trial, 0, "the request could not be signed");
+	} else {
+		for (size_t i = 0; i < p.n_fields; i++) {
+			fields[i] = (const char *)p.fields[i].p;
+		}
+		r.type = p.type;
+		r.body = &p.body;
+		trial->post = post_start(&r);
+	}
+	payload_fini(&p);
+}
+
+static void
+trial_lookup(uint32_t id, const char *error)
+{
+	struct hook *h = hooks_find(id);
+	struct trial **at = &waiting;
+
+	while (*at != NULL) {
+		struct trial *trial = *at;
+
+		if (trial->hook != id) {
+			at = &trial->next;
+			continue;
+		}
+		*at = trial->next;
+		if (error != NULL || h == NULL) {
+			trial_end(trial, 0, error);
+		} else {
+			trial_post(trial, h);
+		}
+	}
+}
+
+static void
+test(struct tool *t)
+{
+	struct hook *h = find(t);
+	struct trial *trial;
+	int r;
+
+	if (h == NULL) {
+		return;
+	}
+	if (h->url_error != NULL) {
+		tool_end(t, EX_USAGE, "the url is refused: %s", h->url_error);
+		return;
+	}
+	trial = mem_alloc(sizeof(*trial));
+	*trial = (struct trial){
+		.tool = t, .hook = h->id, .started_us = clock_mono_us()
+	};
+	tool_async(t, trial_gone, NULL, trial);
+	r = lookup(h, trial_lookup);
+	if (r == 1) {
+		trial_post(trial, h);
+	} else if (r == 0) {
+		trial->next = waiting;
+		waiting = trial;
+	} else {
+		trial_end(trial, 0,
+		    "its address is not public (webhook_allow_networks), or "
+		    "resolvd is down");
+	}
+}
+
+void
+webhookd_tool(struct tool *t)
+{
+	static const struct {
+		const char *name;
+		void (*fn)(struct tool *t);
+	} commands[] = { { "hook.status", status }, { "hook.test", test },
+		{ "hook.replay", replay } };
+
+	for (size_t i = 0; i < array_len(commands); i++) {
+		if (strcmp(tool_command(t), commands[i].name) == 0) {
+			commands[i].fn(t);
+			return;
+		}
+	}
+	tool_end(t, EX_USAGE, "webhookd has no such command");
+}

@@ -1,0 +1,50 @@
+/*
+ * The body of a request: the events at the front of an endpoint's ring.
+ */
+#ifndef WEBHOOKD_PAYLOAD_H
+#define WEBHOOKD_PAYLOAD_H
+
+#include <stddef.h>
+
+#include "attr.h"
+#include "buf.h"
+#include "event_json.h"
+#include "feed.h"
+#include "hook.h"
+
+struct payload {
+	struct buf body;
+	struct buf fields[4]; /* of the header, each ends with NUL */
+	size_t n_fields;
+	const char *type;
+	size_t items;  /* of the ring that are in it, or can never be */
+	size_t events; /* in it */
+	size_t lost;   /* whose journal file was removed */
+};
+
+void payload_fini(struct payload *p);
+
+/*
+ * Takes events while they are not more than the endpoint's batch_max and
+ * webhook_batch_size. FEED_WAIT: the first one's file is not here yet.
+ * FEED_OK with events 0: those items are to be dropped.
+ */
+enum feed_status payload_build(
+    const struct hook *h, struct payload *out) MUST_CHECK;
+
+/* The same for one event that is in no journal. */
+void payload_single(
+    const struct hook *h, const struct event_view *v, struct payload *out);
+
+/*
+ * Signs what was built, as of now. 0 or -EIO.
+ */
+int payload_sign(
+    const struct hook *h, struct payload *p, uint64_t now_s) MUST_CHECK;
+
+/* For the dead letters: one event a line, by the time before which they are
+ * too old; stops at the first younger one. */
+enum feed_status payload_dead(
+    const struct hook *h, uint64_t before_us, struct payload *out) MUST_CHECK;
+
+#endif

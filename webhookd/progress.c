@@ -1,0 +1,191 @@
+#include "progress.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "map.h"
+#include "saver.h"
+#include "tail.h"
+
+#define SAVE_AFTER_US (US_PER_S / 2)
+/* Idle endpoints go forward too, so that a restart need not read far. */
+#define SAVE_IDLE_US (30 * US_PER_S)
+
+static struct {
+	struct map *saved; /* struct cursor by hook */
+	struct loop_timer *timer;
+	bool is_changed;
+	bool is_saving;
+	bool is_damaged;
+	void (*done)(void);
+	bool is_loaded; /* the endpoints have their places */
+} progress;
+
+static void
+keep(void *arg, const struct cursor *c)
+{
+	(void)arg;
+	free(map_put_u64(progress.saved, c->hook, mem_dup(c, sizeof(*c))));
+}
+
+static int
+read_file(struct buf *text)
+{
+	autoclose int fd = open(CURSOR_FILE, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0) {
+		return -errno;
+	}
+	do {
+		n = read(fd, buf_reserve(text, 65536), 65536);
+		if (n < 0) {
+			return -errno;
+		}
+		text->len += (size_t)n;
+	} while (n > 0);
+	return 0;
+}
+
+static void save(void *arg);
+
+void
+progress_start(void)
+{
+	struct buf text = { 0 };
+	int r = read_file(&text);
+
+	progress.saved = map_new();
+	progress.timer = loop_timer_new(save, NULL);
+	if (r == 0) {
+		r = cursor_parse(buf_str(&text), keep, NULL);
+	}
+	if (r < 0 && r != -ENOENT) {
+		log_error("%s: %s: events of the last webhook_retry_lifetime "
+			  "are sent again",
+		    CURSOR_FILE, strerror(-r));
+		progress.is_damaged = true;
+	}
+	buf_fini(&text);
+	loop_timer_arm(progress.timer, SAVE_IDLE_US);
+}
+
+void
+progress_stop(void)
+{
+	loop_timer_free(&progress.timer);
+	map_free(&progress.saved, free);
+}
+
+bool
+progress_is_damaged(void)
+{
+	return progress.is_damaged;
+}
+
+bool
+progress_load(struct hook *h)
+{
+	const struct cursor *c = map_get_u64(progress.saved, h->id);
+
+	if (c == NULL) {
+		return false;
+	}
+	h->place = c->place;
+	h->failures = c->failures;
+	h->failing_us = c->failing_us;
+	return true;
+}
+
+static void
+on_saved(void *arg, int status)
+{
+	(void)arg;
+	progress.is_saving = false;
+	if (status < 0) {
+		progress.is_changed = true;
+	}
+	if (progress.done != NULL) {
+		progress.done();
+		return;
+	}
+	loop_timer_arm(
+	    progress.timer, progress.is_changed ? SAVE_AFTER_US : SAVE_IDLE_US);
+}
+
+static void
+add(struct hook *h, void *arg)
+{
+	const struct cursor c = { .hook = h->id,
+		.failures = h->failures,
+		.place = hook_place(h, tail_place()),
+		.failing_us = h->failing_us };
+
+	/* One that has no place yet finds its begin again. */
+	if (h->state != HOOK_NEW) {
+		cursor_add(arg, &c);
+	}
+}
+
+/* Accountd may not have told of these yet. */
+static void
+add_saved(struct buf *text)
+{
+	size_t at = 0;
+	struct str key;
+	void *value;
+
+	while (map_next(progress.saved, &at, &key, &value)) {
+		const struct cursor *c = value;
+
+		if (hooks_find(c->hook) == NULL) {
+			cursor_add(text, c);
+		}
+	}
+}
+
+static void
+save(void *arg)
+{
+	struct buf text = { 0 };
+
+	(void)arg;
+	progress.is_changed = false;
+	progress.is_saving = true;
+	cursor_begin(&text);
+	if (!progress.is_loaded) {
+		add_saved(&text);
+	}
+	hooks_each(add, &text);
+	cursor_end(&text);
+	saver_replace(CURSOR_FILE, &text, on_saved, NULL);
+}
+
+void
+progress_loaded(void)
+{
+	progress.is_loaded = true;
+}
+
+void
+progress_changed(void)
+{
+	if (progress.is_changed) {
+		return;
+	}
+	progress.is_changed = true;
+	if (!progress.is_saving) {
+		loop_timer_arm(progress.timer, SAVE_AFTER_US);
+	}
+}
+
+void
+progress_finish(void (*done)(void))
+{
+	progress.done = done;
+	loop_timer_stop(progress.timer);
+	save(NULL);
+}

@@ -1,0 +1,26 @@
+/*
+ * What others are told about an endpoint: the log, accountd, and the tenant
+ * by an alert in the journal.
+ */
+#ifndef WEBHOOKD_TOLD_H
+#define WEBHOOKD_TOLD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attr.h"
+#include "hook.h"
+
+/* status as Postfix has it: sent, deferred, bounced. text is ours or safe. */
+void told_attempt(const struct hook *h, const char *status, const char *text);
+
+/* accountd shows it, or stops the endpoint. */
+void told_state(struct hook *h, bool is_disabled, const char *reason);
+
+/* Events were removed from the journal before the endpoint took them. */
+void told_gap(struct hook *h, uint64_t from_lsn, uint64_t to_lsn);
+
+/* Events were set aside as dead letters. */
+void told_dead(struct hook *h, size_t events);
+
+#endif
