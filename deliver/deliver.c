@@ -1,0 +1,240 @@
+#include "deliver.h"
+
+#include "clock.h"
+#include "files.h"
+#include "job.h"
+#include "log.h"
+#include "path.h"
+#include "result.h"
+#include "route.h"
+#include "service.h"
+#include "session.h"
+#include "tls.h"
+
+static bool is_draining;
+
+bool
+deliver_is_draining(void)
+{
+	return is_draining;
+}
+
+/* ---- jobs --------------------------------------------------------------- */
+
+static const struct str no_transcript;
+
+/* The route of a job is known. */
+static void
+on_route(struct job *j)
+{
+	struct verdict v = { 0 };
+
+	if (j->route->status == DNS_OK) {
+		path_add(j);
+		return;
+	}
+	verdict_dns(&v, j->route->status, j->route->next_hop,
+	    j->route->reason != NULL ? j->route->reason : "");
+	result_job_all(&j, &v, NULL, no_transcript);
+	verdict_fini(&v);
+}
+
+static void
+on_job(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_job *m = msg;
+	struct job *j = job_new(m);
+
+	(void)p;
+	(void)id;
+	if (j == NULL) {
+		log_error("job %llu of the queue manager names no recipients",
+		    (unsigned long long)m->job);
+		return;
+	}
+	path_assign(j, m);
+	if (j->is_damaged) {
+		result_job(&j, NULL, no_transcript);
+	} else if (is_draining) {
+		result_return(&j);
+	} else if (route_assign(j)) {
+		on_route(j);
+	}
+}
+
+/* Gives back what is not begun. path 0: all; a null msgid: any. */
+static void
+return_jobs(uint32_t path, const struct uuid *msgid)
+{
+	struct job *j = TAILQ_FIRST(&jobs_all);
+
+	while (j != NULL) {
+		struct job *next = TAILQ_NEXT(j, all);
+
+		if ((path == 0 || j->path->id == path) &&
+		    (uuid_is_null(msgid) || uuid_eq(msgid, &j->msgid)) &&
+		    path_withdraw(j)) {
+			result_return(&j);
+		}
+		j = next;
+	}
+}
+
+static void
+on_job_cancel(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_job_cancel *m = msg;
+
+	(void)p;
+	(void)id;
+	return_jobs(m->path, &m->msgid);
+}
+
+/* ---- files and results -------------------------------------------------- */
+
+static void
+on_file(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_file *m = msg;
+	int fd = peer_take_fd(p);
+
+	(void)id;
+	if (fd < 0) {
+		log_error("the queue manager sent file %016llx without it",
+		    (unsigned long long)m->segid);
+		return;
+	}
+	files_add(m->segid, m->is_big != 0, fd);
+}
+
+static void
+on_file_drop(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_file_drop *m = msg;
+
+	(void)p;
+	(void)id;
+	files_drop(m->segid, m->is_big != 0);
+}
+
+static void
+on_result_ack(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_result_ack *m = msg;
+
+	(void)p;
+	(void)id;
+	result_ack(m->seq);
+}
+
+const struct peer_handler deliver_handlers[] = {
+	{ IPC_file, on_file },
+	{ IPC_file_drop, on_file_drop },
+	{ IPC_job, on_job },
+	{ IPC_job_cancel, on_job_cancel },
+	{ IPC_result_ack, on_result_ack },
+	{ 0, NULL },
+};
+
+/* ---- a new queue manager ------------------------------------------------ */
+
+static void
+tell_running(struct peer *qmgr, const struct job *j)
+{
+	struct buf rcpts = { 0 };
+	struct ipc_running m = {
+		.job = j->id,
+		.msgid = j->msgid,
+		.path = j->path->id,
+		.site = str_of(j->path->site),
+	};
+
+	for (unsigned i = 0; i < j->n_rcpts; i++) {
+		buf_u16(&rcpts, j->rcpts[i].ordinal);
+	}
+	m.rcpts = buf_str(&rcpts);
+	/* One that cannot be told is tried again by the new qmgr: a duplicate
+	 * is possible then, a loss is not. */
+	(void)peer_send(qmgr, IPC_running, 0, &m);
+	buf_fini(&rcpts);
+}
+
+/*
+ * What goes on is told before anything new comes, so that a restart of qmgr
+ * repeats no delivery.
+ */
+static void
+reconcile(struct peer *qmgr)
+{
+	struct ipc_reconciled m = { .last_seq = result_last_seq() };
+	const struct job *j;
+
+	TAILQ_FOREACH (j, &jobs_all, all) {
+		tell_running(qmgr, j);
+	}
+	result_resend(qmgr);
+	(void)peer_send(qmgr, IPC_reconciled, 0, &m);
+}
+
+void
+deliver_peer_up(struct peer *p)
+{
+	if (peer_role(p) == ROLE_QMGR) {
+		reconcile(p);
+	}
+}
+
+/* ---- life --------------------------------------------------------------- */
+
+void
+deliver_init(void)
+{
+	tls_init();
+	paths_init();
+	route_init(on_route);
+}
+
+void
+deliver_progress(void)
+{
+	if (is_draining && TAILQ_EMPTY(&jobs_all) && paths_sessions() == 0 &&
+	    (results_pending() == 0 || service_peer(ROLE_QMGR, 0) == NULL)) {
+		service_exit();
+	}
+}
+
+void
+deliver_drain(void)
+{
+	const struct uuid any = { { 0 } };
+
+	is_draining = true;
+	return_jobs(0, &any);
+	paths_drain();
+	deliver_progress();
+}
+
+static void
+drop_jobs(void)
+{
+	struct job *j;
+
+	while ((j = TAILQ_FIRST(&jobs_all)) != NULL) {
+		if (!path_withdraw(j)) {
+			session_unbind(j->session);
+		}
+		path_release(j);
+		job_free(&j);
+	}
+}
+
+void
+deliver_stop(void)
+{
+	drop_jobs();
+	paths_fini();
+	route_fini();
+	results_fini();
+	files_fini();
+	tls_fini();
+}

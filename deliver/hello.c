@@ -1,0 +1,239 @@
+/*
+ * The opening of a connection: greeting, EHLO or HELO, STARTTLS by the
+ * session's policy, EHLO again. Whatever fails here is the address's failure,
+ * and the next address is tried.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "esmtp.h"
+#include "session.h"
+#include "tls.h"
+
+#define KEY_SIZE 320
+
+static void
+set_failure(struct session *s, enum phase phase, const struct smtp_reply *r)
+{
+	verdict_fini(&s->failure);
+	verdict_refused(&s->failure, phase, r);
+}
+
+static void
+refused(struct session *s, const struct smtp_reply *r)
+{
+	set_failure(s, s->phase, r);
+	session_next_target(s);
+}
+
+static void
+say_hello(struct session *s, enum phase phase)
+{
+	char line[ESMTP_LINE_MAX];
+	int n = esmtp_hello(line, phase_command(phase), str_of(s->ehlo_name));
+
+	if (n < 0) {
+		verdict_fini(&s->failure);
+		verdict_local(&s->failure, OUTCOME_DEFERRED, REASON_CONFIG,
+		    "4.3.5", "the EHLO name is not a host name");
+		s->failure.is_connect = true;
+		session_next_target(s);
+		return;
+	}
+	session_command(s, line, (size_t)n);
+	session_phase(s, phase);
+}
+
+void
+hello_begin(struct session *s)
+{
+	s->expected = 1;
+	session_phase(s, PHASE_GREETING);
+}
+
+static bool
+is_tls(const struct session *s)
+{
+	return stream_ssl(s->stream) != NULL;
+}
+
+/* TLS does not work here: once in clear where that is allowed. */
+static void
+tls_failed(struct session *s)
+{
+	s->facts.tls.result = "failed";
+	if (s->policy.level <= TLS_MAY && s->job != NULL) {
+		session_retry_clear(s);
+	} else {
+		session_next_target(s);
+	}
+}
+
+static void
+tls_failure(struct session *s, const char *enh, const char *why)
+{
+	verdict_fini(&s->failure);
+	verdict_local(&s->failure, OUTCOME_DEFERRED, REASON_TLS, enh,
+	    "TLS is required (%s), but %s: %s", s->policy.source, why,
+	    session_peer(s));
+	s->failure.is_connect = true;
+	s->failure.command = "STARTTLS";
+}
+
+/* The capabilities are known: more security, or ready. */
+static void
+hello_done(struct session *s)
+{
+	bool is_offered = (s->ehlo.caps & EHLO_STARTTLS) != 0;
+
+	s->facts.times.helo_ms += session_ms(s);
+	if (is_tls(s)) {
+		session_ready(s);
+	} else if (is_offered && !s->is_clear && s->policy.level > TLS_NONE) {
+		session_command(s, "STARTTLS\r\n", 10);
+		session_phase(s, PHASE_STARTTLS);
+	} else if (s->policy.level >= TLS_ENCRYPT) {
+		tls_failure(s, "4.7.4", "it was not offered by host");
+		session_next_target(s);
+	} else {
+		session_ready(s);
+	}
+}
+
+/* The first words of the lines behind the first, for the record. */
+static void
+keep_keywords(struct session *s, const struct smtp_reply *r)
+{
+	struct str rest = { r->text, r->text_len };
+	char *dst = s->facts.esmtp;
+	struct str line;
+	struct str word;
+	size_t at = 0;
+
+	(void)str_split(&rest, SMTP_REPLY_SEPARATOR, &line);
+	while (str_split(&rest, SMTP_REPLY_SEPARATOR, &line)) {
+		if (!str_split(&line, ' ', &word) ||
+		    at + word.len + 2 > sizeof(s->facts.esmtp)) {
+			continue;
+		}
+		if (at > 0) {
+			dst[at++] = ' ';
+		}
+		(void)str_safe(dst + at, word.len + 1, word);
+		at += word.len;
+	}
+	dst[at] = '\0';
+}
+
+static void
+on_ehlo(struct session *s, const struct smtp_reply *r)
+{
+	if (r->code / 100 == 2) {
+		/* RFC 3207 section 4.2: what was said before TLS is void. */
+		ehlo_parse(r->text, r->text_len, &s->ehlo);
+		keep_keywords(s, r);
+		hello_done(s);
+	} else if (r->code / 100 == 5 && r->code != 521) {
+		/* RFC 5321 section 3.2: a server without extensions. */
+		s->facts.times.helo_ms += session_ms(s);
+		say_hello(s, PHASE_HELO);
+	} else {
+		refused(s, r);
+	}
+}
+
+static void
+on_starttls(struct session *s, const struct smtp_reply *r)
+{
+	char key[KEY_SIZE];
+	struct plan_address a;
+	uint16_t port;
+	SSL *ssl;
+
+	if (r->code / 100 != 2) {
+		set_failure(s, PHASE_STARTTLS, r);
+		tls_failed(s);
+		return;
+	}
+	(void)snprintf(key, sizeof(key), "%s:%u", s->facts.dest_host,
+	    (unsigned)s->facts.dest_port);
+	ssl = tls_client(s->facts.dest_host,
+	    route_parse(str_of(s->facts.dest_host), &port, &a) == 0, key);
+	if (ssl == NULL) {
+		tls_failure(s, "4.7.5", "no handshake can be made");
+		tls_failed(s);
+		return;
+	}
+	/* The deadline goes on: STARTTLS and handshake have one together. */
+	s->phase = PHASE_TLS;
+	stream_start_tls(s->stream, ssl, false);
+}
+
+void
+hello_tls_done(struct session *s)
+{
+	SSL *ssl = stream_ssl(s->stream);
+
+	tls_read_facts(ssl, &s->facts.tls);
+	s->facts.times.tls_ms = session_ms(s);
+	transcript_note(&s->transcript, "%s with %s", s->facts.tls.proto,
+	    s->facts.tls.cipher);
+	if (s->policy.level == TLS_VERIFY && !s->facts.tls.is_verified) {
+		tls_failure(s, "4.7.5", tls_verify_text(ssl));
+		session_next_target(s);
+		return;
+	}
+	s->ehlo = (struct ehlo){ 0 };
+	say_hello(s, PHASE_EHLO);
+}
+
+void
+hello_reply(struct session *s, const struct smtp_reply *r)
+{
+	switch (s->phase) {
+	case PHASE_GREETING:
+		s->facts.times.helo_ms = session_ms(s);
+		if (r->code / 100 == 2) {
+			say_hello(s, PHASE_EHLO);
+		} else {
+			refused(s, r);
+		}
+		break;
+	case PHASE_EHLO:
+		on_ehlo(s, r);
+		break;
+	case PHASE_HELO:
+		if (r->code / 100 == 2) {
+			hello_done(s);
+		} else {
+			refused(s, r);
+		}
+		break;
+	default:
+		on_starttls(s, r);
+		break;
+	}
+}
+
+void
+hello_broken(struct session *s, enum broken how)
+{
+	char key[KEY_SIZE];
+
+	verdict_fini(&s->failure);
+	session_broken_verdict(s, how, &s->failure);
+	s->failure.is_connect = true;
+	if (s->phase == PHASE_TLS) {
+		(void)snprintf(key, sizeof(key), "%s:%u", s->facts.dest_host,
+		    (unsigned)s->facts.dest_port);
+		tls_forget(key);
+		if (how == BROKEN_LOST) {
+			tls_failure(s, "4.7.5", stream_error_text(s->stream));
+		}
+	}
+	if (s->phase == PHASE_TLS || s->phase == PHASE_STARTTLS) {
+		tls_failed(s);
+	} else {
+		session_next_target(s);
+	}
+}

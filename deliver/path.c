@@ -1,0 +1,394 @@
+#include "path.h"
+
+#include <string.h>
+
+#include "deliver.h"
+#include "loop.h"
+#include "map.h"
+#include "service.h"
+#include "session.h"
+
+TAILQ_HEAD(path_list, path);
+
+static struct {
+	struct map *by_id;
+	struct path_list starving;
+	struct path_list dirty;
+	struct session_list idle; /* of all paths, longest idle first */
+	unsigned n_sessions;
+	struct loop_defer work;
+} all;
+
+void
+paths_init(void)
+{
+	all.by_id = map_new();
+	TAILQ_INIT(&all.starving);
+	TAILQ_INIT(&all.dirty);
+	TAILQ_INIT(&all.idle);
+}
+
+unsigned
+paths_sessions(void)
+{
+	return all.n_sessions;
+}
+
+/* Replaces a text that has changed. */
+static void
+renew(char **text, struct str now)
+{
+	if (*text == NULL || !str_is(now, *text)) {
+		free(*text);
+		*text = str_dup(now);
+	}
+}
+
+static void dispatch_dirty(void *arg);
+
+/*
+ * What a path should do next is decided once at the end of the turn: so no
+ * callback of a session finds lists changed under it.
+ */
+static void
+touch(struct path *p)
+{
+	if (!p->is_dirty) {
+		p->is_dirty = true;
+		TAILQ_INSERT_TAIL(&all.dirty, p, dirty);
+		loop_defer(&all.work, dispatch_dirty, NULL);
+	}
+}
+
+static struct path *
+path_new(uint32_t id)
+{
+	struct path *p = mem_alloc(sizeof(*p));
+
+	p->id = id;
+	TAILQ_INIT(&p->waiting);
+	TAILQ_INIT(&p->opening);
+	TAILQ_INIT(&p->idle);
+	(void)map_put_u64(all.by_id, id, p);
+	return p;
+}
+
+static void
+path_free(struct path *p)
+{
+	if (p->is_starving) {
+		TAILQ_REMOVE(&all.starving, p, starving);
+	}
+	if (p->is_dirty) {
+		TAILQ_REMOVE(&all.dirty, p, dirty);
+	}
+	free(p->site);
+	free(p->provider);
+	free(p->source_ip);
+	free(p->source_name);
+	free(p);
+}
+
+void
+path_assign(struct job *j, const struct ipc_job *m)
+{
+	struct path *p = map_get_u64(all.by_id, m->path);
+
+	if (p == NULL) {
+		p = path_new(m->path);
+	}
+	p->limit = m->conn_limit > 0 ? m->conn_limit : 1;
+	renew(&p->site, m->site);
+	renew(&p->provider, m->provider);
+	renew(&p->source_ip, m->source_ip);
+	renew(&p->source_name, m->source_name);
+	p->n_jobs++;
+	j->path = p;
+}
+
+void
+path_release(struct job *j)
+{
+	if (j->path != NULL) {
+		j->path->n_jobs--;
+		touch(j->path);
+		j->path = NULL;
+	}
+}
+
+static void
+unset_waiting(struct job *j)
+{
+	TAILQ_REMOVE(&j->path->waiting, j, link);
+	j->state = JOB_NEW;
+}
+
+static void
+leave_idle(struct session *s)
+{
+	if (s->is_idle) {
+		TAILQ_REMOVE(&s->path->idle, s, link);
+		TAILQ_REMOVE(&all.idle, s, idle);
+		s->is_idle = false;
+	}
+}
+
+static void
+leave_opening(struct session *s)
+{
+	if (s->is_opening) {
+		TAILQ_REMOVE(&s->path->opening, s, link);
+		s->is_opening = false;
+	}
+}
+
+/* Whether an idle session may be closed to make room for a new one. */
+static bool
+make_room(struct path *p)
+{
+	struct session *s;
+
+	if (p->n_sessions >= p->limit) {
+		s = TAILQ_LAST(&p->idle, session_list);
+	} else {
+		s = TAILQ_FIRST(&all.idle);
+	}
+	if (s == NULL) {
+		return false;
+	}
+	session_quit(s);
+	return true;
+}
+
+static bool
+may_open(struct path *p)
+{
+	if (p->n_sessions >= p->limit && !make_room(p)) {
+		return false;
+	}
+	if (all.n_sessions >= conf()->deliver_connection_limit &&
+	    !make_room(p)) {
+		if (!p->is_starving) {
+			TAILQ_INSERT_TAIL(&all.starving, p, starving);
+			p->is_starving = true;
+		}
+		return false;
+	}
+	return p->n_sessions < p->limit &&
+	    all.n_sessions < conf()->deliver_connection_limit;
+}
+
+static void
+open_session(struct path *p, struct job *j)
+{
+	struct session *s = session_new(p);
+
+	p->n_sessions++;
+	all.n_sessions++;
+	s->is_opening = true;
+	TAILQ_INSERT_TAIL(&p->opening, s, link);
+	j->state = JOB_BOUND;
+	session_open(s, j);
+}
+
+static struct session *
+find_idle(struct path *p, const struct job *j)
+{
+	struct session *s;
+
+	TAILQ_FOREACH (s, &p->idle, link) {
+		if (session_serves(s, j)) {
+			return s;
+		}
+	}
+	return NULL;
+}
+
+/* A session whose job went elsewhere while it is being opened. */
+static struct session *
+find_unbound(struct path *p, const struct job *j)
+{
+	struct session *s;
+
+	TAILQ_FOREACH (s, &p->opening, link) {
+		if (s->job == NULL && session_will_serve(s, j)) {
+			return s;
+		}
+	}
+	return NULL;
+}
+
+/* The first waiting job; false when it must go on waiting. */
+static bool
+dispatch_first(struct path *p, struct job *j)
+{
+	struct session *s = find_idle(p, j);
+
+	if (s != NULL) {
+		unset_waiting(j);
+		session_start(s, j);
+		return true;
+	}
+	s = find_unbound(p, j);
+	if (s != NULL) {
+		unset_waiting(j);
+		session_bind(s, j);
+		return true;
+	}
+	if (!may_open(p)) {
+		return false;
+	}
+	unset_waiting(j);
+	open_session(p, j);
+	return true;
+}
+
+static void
+dispatch_dirty(void *arg)
+{
+	struct path *p;
+
+	(void)arg;
+	while ((p = TAILQ_FIRST(&all.dirty)) != NULL) {
+		struct job *j;
+
+		TAILQ_REMOVE(&all.dirty, p, dirty);
+		p->is_dirty = false;
+		while ((j = TAILQ_FIRST(&p->waiting)) != NULL &&
+		    dispatch_first(p, j)) {
+		}
+		if (p->n_sessions == 0 && p->n_jobs == 0) {
+			(void)map_del_u64(all.by_id, p->id);
+			path_free(p);
+		}
+	}
+	deliver_progress();
+}
+
+void
+path_add(struct job *j)
+{
+	bug_on(j->state != JOB_NEW);
+	j->state = JOB_WAITING;
+	TAILQ_INSERT_TAIL(&j->path->waiting, j, link);
+	touch(j->path);
+}
+
+void
+path_put_back(struct job *j)
+{
+	bug_on(j->state != JOB_NEW);
+	j->state = JOB_WAITING;
+	TAILQ_INSERT_HEAD(&j->path->waiting, j, link);
+	touch(j->path);
+}
+
+struct job *
+path_take(struct session *s)
+{
+	struct path *p = s->path;
+	struct session *other;
+	struct job *j;
+
+	TAILQ_FOREACH (j, &p->waiting, link) {
+		if (session_serves(s, j)) {
+			unset_waiting(j);
+			return j;
+		}
+	}
+	TAILQ_FOREACH (other, &p->opening, link) {
+		j = other->job;
+		if (other != s && j != NULL && session_serves(s, j)) {
+			session_unbind(other);
+			return j;
+		}
+	}
+	return NULL;
+}
+
+bool
+path_withdraw(struct job *j)
+{
+	switch (j->state) {
+	case JOB_NEW:
+		return true;
+	case JOB_ROUTING:
+		route_withdraw(j);
+		return true;
+	case JOB_WAITING:
+		unset_waiting(j);
+		return true;
+	case JOB_BOUND:
+		session_unbind(j->session);
+		return true;
+	case JOB_STARTED:
+		return false;
+	}
+	return false;
+}
+
+void
+path_session_idle(struct session *s)
+{
+	struct path *p = s->path;
+
+	leave_opening(s);
+	s->is_idle = true;
+	TAILQ_INSERT_HEAD(&p->idle, s, link);
+	TAILQ_INSERT_TAIL(&all.idle, s, idle);
+	/* Starving paths wait for the room that an idle session takes. */
+	if (p->n_sessions > p->limit || deliver_is_draining() ||
+	    !TAILQ_EMPTY(&all.starving)) {
+		session_quit(s);
+	}
+}
+
+void
+path_session_busy(struct session *s)
+{
+	leave_idle(s);
+	leave_opening(s);
+}
+
+void
+path_session_gone(struct session *s)
+{
+	struct path *starving = TAILQ_FIRST(&all.starving);
+
+	leave_idle(s);
+	leave_opening(s);
+	s->path->n_sessions--;
+	all.n_sessions--;
+	touch(s->path);
+	if (starving != NULL) {
+		TAILQ_REMOVE(&all.starving, starving, starving);
+		starving->is_starving = false;
+		touch(starving);
+	}
+}
+
+void
+paths_drain(void)
+{
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&all.idle)) != NULL) {
+		session_quit(s);
+	}
+}
+
+static void
+path_forget(void *value)
+{
+	path_free(value);
+}
+
+void
+paths_fini(void)
+{
+	loop_defer_cancel(&all.work);
+	sessions_fini();
+	if (all.by_id != NULL) {
+		map_free(&all.by_id, path_forget);
+	}
+}

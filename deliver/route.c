@@ -1,0 +1,374 @@
+#include "route.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "domain.h"
+#include "ipc.h"
+#include "log.h"
+#include "map.h"
+#include "service.h"
+
+/* resolvd's own word on how long an answer holds is kept within these. */
+#define TTL_MIN_S 1
+#define TTL_MAX_S 3600
+
+static struct map *routes; /* by next hop; each is held once */
+static route_ready_fn *on_ready;
+
+void
+route_init(route_ready_fn *ready)
+{
+	routes = map_new();
+	on_ready = ready;
+}
+
+static void
+route_forget(void *value)
+{
+	struct route *r = value;
+
+	route_release(&r);
+}
+
+void
+route_fini(void)
+{
+	if (routes != NULL) {
+		map_free(&routes, route_forget);
+	}
+}
+
+struct route *
+route_hold(struct route *r)
+{
+	r->refs++;
+	return r;
+}
+
+void
+route_release(struct route **rp)
+{
+	struct route *r = *rp;
+
+	if (r == NULL) {
+		return;
+	}
+	*rp = NULL;
+	if (--r->refs == 0) {
+		bug_on(!TAILQ_EMPTY(&r->waiting));
+		free(r->next_hop);
+		free(r->reason);
+		free(r->hosts);
+		free(r);
+	}
+}
+
+static int
+parse_port(struct str s, uint16_t *port)
+{
+	uint64_t n;
+
+	if (s.len == 0) {
+		*port = 0;
+		return 0;
+	}
+	s.p++;
+	s.len--;
+	if (str_u64(s, 65535, &n) < 0 || n == 0) {
+		return -EBADMSG;
+	}
+	*port = (uint16_t)n;
+	return 0;
+}
+
+static int
+parse_address(struct str s, struct plan_address *out)
+{
+	struct domain_ip ip;
+
+	if (s.len > 5 && str_eq_case((struct str){ s.p, 5 }, STR("IPv6:"))) {
+		s = (struct str){ s.p + 5, s.len - 5 };
+	}
+	if (domain_ip_parse(s.p, s.len, &ip) < 0) {
+		return -ENOENT;
+	}
+	*out = (struct plan_address){ .family = ip.family == AF_INET6 ? 6 : 4 };
+	memcpy(out->b, ip.addr, ip.family == AF_INET6 ? 16 : 4);
+	return 0;
+}
+
+int
+route_parse(struct str hop, uint16_t *port, struct plan_address *address)
+{
+	const char *end = hop.p + hop.len;
+	const char *close =
+	    hop.len > 0 && hop.p[0] == '[' ? memchr(hop.p, ']', hop.len) : NULL;
+	const char *colon = NULL;
+
+	if (close != NULL) {
+		colon = close + 1;
+		if (colon < end && *colon != ':') {
+			return -EBADMSG;
+		}
+		if (parse_port((struct str){ colon, (size_t)(end - colon) },
+			port) < 0) {
+			return -EBADMSG;
+		}
+		return parse_address(
+		    (struct str){ hop.p + 1, (size_t)(close - hop.p) - 1 },
+		    address);
+	}
+	*port = 0;
+	colon = hop.len > 0 ? memchr(hop.p, ':', hop.len) : NULL;
+	if (colon != NULL &&
+	    memchr(colon + 1, ':', (size_t)(end - colon) - 1) == NULL) {
+		if (parse_port((struct str){ colon, (size_t)(end - colon) },
+			port) < 0) {
+			return -EBADMSG;
+		}
+		hop.len = (size_t)(colon - hop.p);
+	}
+	return parse_address(hop, address);
+}
+
+uint16_t
+route_port(const struct route *r)
+{
+	return r->port != 0 ? r->port : (uint16_t)conf()->smtp_port;
+}
+
+bool
+route_has_host(const struct route *r, const char *name, uint16_t port)
+{
+	if (!r->is_ready || route_port(r) != port) {
+		return false;
+	}
+	for (unsigned i = 0; i < r->n_hosts; i++) {
+		if (str_eq_case(str_of(r->hosts[i].name), str_of(name))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct route *
+route_new(struct str next_hop)
+{
+	struct route *r = mem_alloc(sizeof(*r));
+
+	r->refs = 1;
+	r->next_hop = str_dup(next_hop);
+	r->asked_us = clock_mono_us();
+	TAILQ_INIT(&r->waiting);
+	return r;
+}
+
+static void
+set_reason(struct route *r, struct str reason)
+{
+	char text[512];
+
+	free(r->reason);
+	r->reason = mem_strdup(str_safe(text, sizeof(text), reason));
+}
+
+static void
+set_expiry(struct route *r, uint32_t ttl_s)
+{
+	uint64_t s = ttl_s;
+
+	s = s < TTL_MIN_S ? TTL_MIN_S : s;
+	s = s > TTL_MAX_S ? TTL_MAX_S : s;
+	r->expires_us = clock_mono_us() + s * US_PER_S;
+}
+
+static void
+set_literal(struct route *r, const struct plan_address *a)
+{
+	r->hosts = mem_alloc(sizeof(*r->hosts));
+	r->n_hosts = 1;
+	r->hosts[0].n_addresses = 1;
+	r->hosts[0].addresses[0] = *a;
+	plan_address_print(a, r->hosts[0].name);
+	r->is_ready = true;
+	r->expires_us = UINT64_MAX;
+}
+
+static int
+by_preference(const void *a, const void *b)
+{
+	const struct route_host *x = a;
+	const struct route_host *y = b;
+
+	return (x->pref > y->pref) - (x->pref < y->pref);
+}
+
+static void
+set_hosts(struct route *r, struct str plan)
+{
+	struct plan_host h;
+
+	while (r->n_hosts < PLAN_HOSTS_MAX && plan_host_next(&plan, &h)) {
+		struct route_host *to;
+
+		r->hosts =
+		    mem_resize(r->hosts, (r->n_hosts + 1) * sizeof(*r->hosts));
+		to = &r->hosts[r->n_hosts++];
+		(void)str_safe(to->name, sizeof(to->name), h.name);
+		to->pref = h.pref;
+		to->n_addresses = h.n_addresses;
+		memcpy(to->addresses, h.addresses, sizeof(to->addresses));
+	}
+	if (r->n_hosts > 1) {
+		qsort(r->hosts, r->n_hosts, sizeof(*r->hosts), by_preference);
+	}
+}
+
+/* The jobs may end others on their way, so the list is taken bit by bit. */
+static void
+tell_waiting(struct route *r)
+{
+	uint32_t ms = (uint32_t)((clock_mono_us() - r->asked_us) / US_PER_MS);
+	struct job *j;
+
+	r->is_ready = true;
+	(void)route_hold(r);
+	while ((j = TAILQ_FIRST(&r->waiting)) != NULL) {
+		route_withdraw(j);
+		j->dns_ms = ms;
+		on_ready(j);
+	}
+	route_release(&r);
+}
+
+static void
+on_plan(void *arg, enum ipc_type type, const void *m)
+{
+	const struct ipc_plan_rep *rep = m;
+	struct route *r = arg;
+
+	if (rep == NULL || type != IPC_plan_rep) {
+		r->status = DNS_TEMPORARY;
+		set_reason(r, STR("the resolver did not answer"));
+		set_expiry(r, 0);
+	} else {
+		r->status = (enum dns_status)rep->status;
+		set_reason(r, rep->reason);
+		set_expiry(r, rep->ttl_s);
+		set_hosts(r, rep->plan);
+		if (r->status == DNS_OK && r->n_hosts == 0) {
+			r->status = DNS_NO_ADDRESS;
+		}
+	}
+	tell_waiting(r);
+	route_release(&r); /* held since ask() */
+}
+
+static void
+ask(struct route *r)
+{
+	struct ipc_plan_req m = { .next_hop = str_of(r->next_hop) };
+	int e = peer_call(service_peer(ROLE_RESOLVD, 0), IPC_plan_req, &m, -1,
+	    conf()->deliver_plan_timeout, on_plan, route_hold(r), NULL);
+
+	if (e < 0) {
+		struct route *held = r;
+
+		route_release(&held);
+		r->status = e == -EMSGSIZE ? DNS_BAD_NAME : DNS_TEMPORARY;
+		set_reason(r, STR("the resolver is not there"));
+		set_expiry(r, 0);
+		r->is_ready = true;
+	}
+}
+
+static void
+begin(struct route *r)
+{
+	struct plan_address a;
+
+	switch (route_parse(str_of(r->next_hop), &r->port, &a)) {
+	case 0:
+		set_literal(r, &a);
+		break;
+	case -ENOENT:
+		ask(r);
+		break;
+	default:
+		r->status = DNS_BAD_NAME;
+		set_reason(r, STR("bad port"));
+		set_expiry(r, 0);
+		r->is_ready = true;
+	}
+}
+
+/* Makes room when the cache is full: what has expired, else anything. */
+static void
+evict(void)
+{
+	uint64_t now = clock_mono_us();
+	size_t at = 0;
+	struct str key;
+	void *value;
+
+	while (map_next(routes, &at, &key, &value)) {
+		struct route *r = value;
+
+		if (r->is_ready && r->expires_us <= now) {
+			(void)map_del(routes, key);
+			route_release(&r);
+		}
+	}
+	at = 0;
+	while (map_len(routes) >= conf()->deliver_plan_cache_limit &&
+	    map_next(routes, &at, &key, &value)) {
+		struct route *r = value;
+
+		if (r->is_ready) {
+			(void)map_del(routes, key);
+			route_release(&r);
+		}
+	}
+}
+
+static struct route *
+find(struct str next_hop)
+{
+	struct route *r = map_get(routes, next_hop);
+
+	if (r != NULL && r->is_ready && r->expires_us <= clock_mono_us()) {
+		(void)map_del(routes, next_hop);
+		route_release(&r);
+	}
+	if (r == NULL) {
+		if (map_len(routes) >= conf()->deliver_plan_cache_limit) {
+			evict();
+		}
+		r = route_new(next_hop);
+		(void)map_put(routes, next_hop, r);
+		begin(r);
+	}
+	return r;
+}
+
+bool
+route_assign(struct job *j)
+{
+	j->route = route_hold(find(j->next_hop));
+	if (j->route->is_ready) {
+		return true;
+	}
+	j->state = JOB_ROUTING;
+	TAILQ_INSERT_TAIL(&j->route->waiting, j, link);
+	return false;
+}
+
+void
+route_withdraw(struct job *j)
+{
+	TAILQ_REMOVE(&j->route->waiting, j, link);
+	j->state = JOB_NEW;
+}

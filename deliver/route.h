@@ -1,0 +1,67 @@
+/*
+ * Where mail for a next hop goes: hosts and addresses. A next hop is a
+ * domain, "host:port", "[host]" or "[host]:port". Addresses are read here;
+ * names are resolvd's, asked once however many jobs wait for the answer.
+ */
+#ifndef DELIVER_ROUTE_H
+#define DELIVER_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attr.h"
+#include "job.h"
+#include "plan.h"
+
+struct route_host {
+	char name[256];
+	uint16_t pref;
+	uint8_t n_addresses;
+	struct plan_address addresses[PLAN_ADDRESSES_MAX];
+};
+
+struct route {
+	unsigned refs;
+	bool is_ready;
+	enum dns_status status;
+	char *next_hop;
+	char *reason;	     /* for people, when status is not DNS_OK */
+	uint16_t port;	     /* 0: smtp_port */
+	uint64_t expires_us; /* clock_mono_us */
+	uint64_t asked_us;
+	unsigned n_hosts;
+	struct route_host *hosts; /* by preference */
+	struct job_list waiting;
+};
+
+/* Called for each job when the route it waited for is known. */
+typedef void route_ready_fn(struct job *j);
+void route_init(route_ready_fn *ready);
+void route_fini(void);
+
+/*
+ * Gives the job its route (held). True: it is known; false: the job is in
+ * the route's list (JOB_ROUTING) until ready is called for it, later.
+ */
+bool route_assign(struct job *j);
+
+/* Takes a job out of its route's list; it is JOB_NEW then. */
+void route_withdraw(struct job *j);
+
+struct route *route_hold(struct route *r);
+void route_release(struct route **r); /* NULL allowed */
+
+/* Whether a host of that name is among the route's, on the same port. */
+bool route_has_host(const struct route *r, const char *name, uint16_t port);
+
+uint16_t route_port(const struct route *r);
+
+/*
+ * Takes a next hop apart: the port (0: none) and, when it is an address, the
+ * address. Returns 0: an address; -ENOENT: a name to be resolved; -EBADMSG:
+ * a bad port.
+ */
+int route_parse(struct str next_hop, uint16_t *port,
+    struct plan_address *address) MUST_CHECK;
+
+#endif

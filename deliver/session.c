@@ -1,0 +1,469 @@
+#include "session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "loop.h"
+#include "result.h"
+#include "service.h"
+
+TAILQ_HEAD(all_sessions, session);
+
+static struct all_sessions sessions = TAILQ_HEAD_INITIALIZER(sessions);
+static struct all_sessions dead = TAILQ_HEAD_INITIALIZER(dead);
+static struct loop_defer bury;
+
+/* ---- life --------------------------------------------------------------- */
+
+struct session *
+session_new(struct path *p)
+{
+	struct session *s = mem_alloc(sizeof(*s));
+
+	s->path = p;
+	s->phase = PHASE_CONNECT;
+	TAILQ_INSERT_TAIL(&sessions, s, all);
+	return s;
+}
+
+static void
+session_free(struct session *s)
+{
+	stream_free(&s->stream);
+	content_close(&s->tx.content);
+	route_release(&s->route);
+	verdict_fini(&s->failure);
+	transcript_fini(&s->transcript);
+	free(s->reply_text);
+	free(s);
+}
+
+/* Callers up the stack still look at the session, so it goes later. */
+static void
+bury_dead(void *arg)
+{
+	struct session *s;
+
+	(void)arg;
+	while ((s = TAILQ_FIRST(&dead)) != NULL) {
+		TAILQ_REMOVE(&dead, s, all);
+		session_free(s);
+	}
+}
+
+void
+session_close(struct session *s)
+{
+	bug_on(s->job != NULL);
+	if (s->phase == PHASE_CLOSED) {
+		return;
+	}
+	stream_free(&s->stream);
+	content_close(&s->tx.content);
+	s->phase = PHASE_CLOSED;
+	s->generation++;
+	path_session_gone(s);
+	TAILQ_REMOVE(&sessions, s, all);
+	TAILQ_INSERT_TAIL(&dead, s, all);
+	loop_defer(&bury, bury_dead, NULL);
+}
+
+void
+session_say_quit(struct session *s)
+{
+	stream_write(s->stream, "QUIT\r\n", 6);
+	stream_finish(&s->stream, conf()->smtp_quit_timeout);
+}
+
+void
+session_quit(struct session *s)
+{
+	if (s->phase != PHASE_CLOSED) {
+		session_say_quit(s);
+		session_close(s);
+	}
+}
+
+void
+sessions_fini(void)
+{
+	struct session *s;
+
+	loop_defer_cancel(&bury);
+	bury_dead(NULL);
+	while ((s = TAILQ_FIRST(&sessions)) != NULL) {
+		TAILQ_REMOVE(&sessions, s, all);
+		session_free(s);
+	}
+}
+
+/* ---- phases and commands ------------------------------------------------ */
+
+void
+session_phase(struct session *s, enum phase p)
+{
+	s->phase = p;
+	s->phase_us = clock_mono_us();
+	s->is_settled = false;
+}
+
+void
+session_settle(struct session *s)
+{
+	if (s->phase != PHASE_CLOSED && !s->is_settled) {
+		s->is_settled = true;
+		stream_deadline(s->stream, phase_timeout(s->phase));
+	}
+}
+
+uint32_t
+session_ms(const struct session *s)
+{
+	return (uint32_t)((clock_mono_us() - s->phase_us) / US_PER_MS);
+}
+
+void
+session_command(struct session *s, const char *line, size_t len)
+{
+	transcript_sent(&s->transcript, (struct str){ line, len - 2 });
+	stream_write(s->stream, line, len);
+	s->expected++;
+}
+
+static void
+parser_begin(struct session *s)
+{
+	const struct smtp_reply_limits limits = {
+		.line_bytes = SMTP_REPLY_LINE_MAX,
+		.lines = SMTP_REPLY_LINES_MAX,
+	};
+
+	if (s->reply_text == NULL) {
+		s->reply_text = mem_resize(NULL, conf()->smtp_reply_size_limit);
+	}
+	smtp_reply_init(
+	    &s->parser, &limits, s->reply_text, conf()->smtp_reply_size_limit);
+}
+
+const char *
+session_peer(const struct session *s)
+{
+	static char text[256 + 64];
+
+	(void)snprintf(text, sizeof(text), "%s[%s]:%u", s->facts.dest_host,
+	    s->facts.dest_ip, (unsigned)s->facts.dest_port);
+	return text;
+}
+
+/* ---- jobs --------------------------------------------------------------- */
+
+void
+session_bind(struct session *s, struct job *j)
+{
+	s->job = j;
+	j->session = s;
+	j->state = JOB_BOUND;
+}
+
+void
+session_unbind(struct session *s)
+{
+	s->job->session = NULL;
+	s->job->state = JOB_NEW;
+	s->job = NULL;
+}
+
+void
+session_open(struct session *s, struct job *j)
+{
+	session_bind(s, j);
+	s->route = route_hold(j->route);
+	s->policy = j->policy;
+	s->opened_us = clock_mono_us();
+	session_begin_targets(s);
+}
+
+bool
+session_will_serve(const struct session *s, const struct job *j)
+{
+	return s->route == j->route && s->policy.level >= j->policy.level;
+}
+
+bool
+session_serves(const struct session *s, const struct job *j)
+{
+	if (j->is_fresh && s->uses > 0) {
+		return false;
+	}
+	if (j->policy.level >= TLS_ENCRYPT && stream_ssl(s->stream) == NULL) {
+		return false;
+	}
+	return s->route == j->route ||
+	    route_has_host(j->route, s->facts.dest_host, s->facts.dest_port);
+}
+
+void
+session_result(struct session *s)
+{
+	struct job *j = s->job;
+
+	s->job = NULL;
+	j->session = NULL;
+	j->state = JOB_NEW;
+	result_job(&j, &s->facts, buf_str(&s->transcript.text));
+}
+
+/* Whether the connection may carry one more transaction. */
+static bool
+is_reusable(const struct session *s)
+{
+	uint64_t limit = conf()->smtp_connection_reuse_limit;
+
+	return !s->must_close && (limit == 0 || s->uses < limit) &&
+	    (s->ehlo.mail_max == 0 || s->uses < s->ehlo.mail_max) &&
+	    clock_mono_us() - s->opened_us <
+	    conf()->smtp_connection_reuse_time_limit;
+}
+
+static void
+go_idle(struct session *s)
+{
+	if (conf()->smtp_connection_idle_time == 0) {
+		session_quit(s);
+		return;
+	}
+	session_phase(s, PHASE_IDLE);
+	free(s->reply_text);
+	s->reply_text = NULL;
+	transcript_clear(&s->transcript);
+	path_session_idle(s);
+}
+
+/* Begins jobs until one is under way; those that fail at once are over. */
+static void
+begin_next(struct session *s, struct job *j)
+{
+	for (; j != NULL; j = path_take(s)) {
+		path_session_busy(s);
+		if (client_begin(s, j)) {
+			return;
+		}
+	}
+	go_idle(s);
+}
+
+void
+session_ready(struct session *s)
+{
+	struct job *j = s->job;
+
+	if (j != NULL) {
+		session_unbind(s);
+	} else {
+		j = path_take(s);
+	}
+	begin_next(s, j);
+}
+
+void
+session_next(struct session *s)
+{
+	if (s->must_close) {
+		session_close(s);
+	} else if (!is_reusable(s)) {
+		session_quit(s);
+	} else {
+		transcript_clear(&s->transcript);
+		s->facts.times = (struct facts_times){ 0 };
+		begin_next(s, path_take(s));
+	}
+}
+
+void
+session_start(struct session *s, struct job *j)
+{
+	if (!is_reusable(s)) {
+		session_quit(s);
+		path_put_back(j);
+		return;
+	}
+	s->facts.times = (struct facts_times){ 0 };
+	parser_begin(s);
+	begin_next(s, j);
+	session_settle(s);
+}
+
+/* ---- what comes from the stream ----------------------------------------- */
+
+void
+session_broken_verdict(
+    const struct session *s, enum broken how, struct verdict *v)
+{
+	switch (how) {
+	case BROKEN_LOST:
+		verdict_local(v, OUTCOME_DEFERRED, REASON_CONNECTION, "4.4.2",
+		    "lost connection with %s while %s", session_peer(s),
+		    phase_doing(s->phase));
+		break;
+	case BROKEN_TIMEOUT:
+		verdict_local(v, OUTCOME_DEFERRED, REASON_TIMEOUT, "4.4.2",
+		    "conversation with %s timed out while %s", session_peer(s),
+		    phase_doing(s->phase));
+		break;
+	case BROKEN_PROTOCOL:
+		verdict_local(v, OUTCOME_DEFERRED, REASON_PROTOCOL, "4.5.0",
+		    "%s broke the protocol while %s", session_peer(s),
+		    phase_doing(s->phase));
+		break;
+	}
+	v->command = phase_command(s->phase);
+}
+
+static void
+broken(struct session *s, enum broken how)
+{
+	static const char *const words[] = {
+		[BROKEN_LOST] = "connection lost",
+		[BROKEN_TIMEOUT] = "timed out",
+		[BROKEN_PROTOCOL] = "protocol error",
+	};
+
+	transcript_note(
+	    &s->transcript, "%s while %s", words[how], phase_doing(s->phase));
+	if (s->phase == PHASE_IDLE) {
+		if (how == BROKEN_TIMEOUT) {
+			session_quit(s);
+		} else {
+			session_close(s);
+		}
+	} else if (s->phase < PHASE_LOAD) {
+		hello_broken(s, how);
+	} else if (s->phase != PHASE_CLOSED) {
+		client_broken(s, how);
+	}
+}
+
+/*
+ * A complete reply. What stands behind it in the input was sent before our
+ * next command: the server is out of step (RFC 2920 section 3.1), or somebody
+ * injects text before a handshake.
+ */
+static void
+on_reply(struct session *s)
+{
+	const struct smtp_reply *r = &s->parser.reply;
+	bool is_premature;
+
+	s->expected--;
+	is_premature = s->expected == 0 && stream_input(s->stream).len > 0;
+	transcript_received(&s->transcript, r);
+	s->is_settled = false;
+	if (is_premature && s->phase != PHASE_BODY && s->phase != PHASE_DOT) {
+		transcript_note(&s->transcript, "and more, not asked for");
+		broken(s, BROKEN_PROTOCOL);
+		return;
+	}
+	s->must_close = s->must_close || is_premature;
+	if (s->phase < PHASE_LOAD) {
+		hello_reply(s, r);
+	} else {
+		client_reply(s, r);
+	}
+}
+
+static void
+on_input(struct session *s)
+{
+	unsigned generation = s->generation;
+
+	while (s->generation == generation) {
+		struct str in = stream_input(s->stream);
+		size_t used;
+		int r;
+
+		if (in.len == 0) {
+			return;
+		}
+		if (s->expected == 0) {
+			broken(s,
+			    s->phase == PHASE_IDLE ? BROKEN_LOST
+						   : BROKEN_PROTOCOL);
+			return;
+		}
+		r = smtp_reply_feed(&s->parser, in.p, in.len, &used);
+		stream_consume(s->stream, used);
+		if (r < 0) {
+			broken(s, BROKEN_PROTOCOL);
+			return;
+		}
+		if (r == 1) {
+			on_reply(s);
+		}
+	}
+}
+
+static void
+on_connected(struct session *s)
+{
+	s->facts.times.connect_ms = session_ms(s);
+	stream_own_name(s->stream, s->facts.source_ip, &s->facts.source_port);
+	transcript_note(&s->transcript, "connected to %s", session_peer(s));
+	parser_begin(s);
+	hello_begin(s);
+}
+
+static void
+on_error(struct session *s)
+{
+	if (s->phase == PHASE_CONNECT) {
+		session_connect_failed(s, stream_error(s->stream));
+		session_next_target(s);
+	} else {
+		broken(s, BROKEN_LOST);
+	}
+}
+
+static void
+on_timeout(struct session *s)
+{
+	s->is_settled = false;
+	if (s->phase == PHASE_CONNECT) {
+		session_connect_failed(s, -ETIMEDOUT);
+		session_next_target(s);
+	} else if (s->phase != PHASE_BODY || !client_has_progress(s)) {
+		broken(s, BROKEN_TIMEOUT);
+	}
+}
+
+void
+session_event(void *arg, enum stream_event ev)
+{
+	struct session *s = arg;
+
+	switch (ev) {
+	case STREAM_CONNECTED:
+		on_connected(s);
+		break;
+	case STREAM_READABLE:
+		on_input(s);
+		break;
+	case STREAM_DRAINED:
+		client_drained(s);
+		break;
+	case STREAM_TLS_DONE:
+		hello_tls_done(s);
+		break;
+	case STREAM_EOF:
+		broken(s, BROKEN_LOST);
+		break;
+	case STREAM_ERROR:
+		on_error(s);
+		break;
+	case STREAM_TIMEOUT:
+		on_timeout(s);
+		break;
+	}
+	session_settle(s);
+}

@@ -1,0 +1,271 @@
+#include "tls.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "buf.h"
+#include "log.h"
+#include "map.h"
+#include "service.h"
+#include "str.h"
+
+/* A remembered session; the oldest go first when there are too many. */
+struct ticket {
+	TAILQ_ENTRY(ticket) link;
+	char *key;
+	SSL_SESSION *session;
+};
+
+static struct {
+	SSL_CTX *ctx;
+	int key_index; /* of the key among an SSL's extra data */
+	struct map *tickets;
+	TAILQ_HEAD(, ticket) by_age;
+} tls;
+
+/* Where systems keep the authorities' certificates in one file. */
+static const char *const ca_files[] = {
+	"/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/ssl/cert.pem",
+};
+
+static void
+key_free(
+    void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+	(void)parent;
+	(void)ad;
+	(void)idx;
+	(void)argl;
+	(void)argp;
+	free(ptr);
+}
+
+static void
+ticket_free(struct ticket *t)
+{
+	TAILQ_REMOVE(&tls.by_age, t, link);
+	(void)map_del(tls.tickets, str_of(t->key));
+	SSL_SESSION_free(t->session);
+	free(t->key);
+	free(t);
+}
+
+void
+tls_forget(const char *key)
+{
+	struct ticket *t = map_get(tls.tickets, str_of(key));
+
+	if (t != NULL) {
+		ticket_free(t);
+	}
+}
+
+/* OpenSSL has a new session; returning 1 keeps the reference. */
+static int
+on_new_session(SSL *ssl, SSL_SESSION *session)
+{
+	const char *key = SSL_get_ex_data(ssl, tls.key_index);
+	struct ticket *t;
+
+	if (key == NULL || conf()->smtp_tls_session_cache_limit == 0) {
+		return 0;
+	}
+	tls_forget(key);
+	while (map_len(tls.tickets) >= conf()->smtp_tls_session_cache_limit) {
+		ticket_free(TAILQ_FIRST(&tls.by_age));
+	}
+	t = mem_alloc(sizeof(*t));
+	t->key = mem_strdup(key);
+	t->session = session;
+	TAILQ_INSERT_TAIL(&tls.by_age, t, link);
+	(void)map_put(tls.tickets, str_of(key), t);
+	return 1;
+}
+
+static int
+parse_protocol(const char *name)
+{
+	static const struct {
+		const char *name;
+		int version;
+	} versions[] = {
+		{ "TLSv1", TLS1_VERSION },
+		{ "TLSv1.1", TLS1_1_VERSION },
+		{ "TLSv1.2", TLS1_2_VERSION },
+		{ "TLSv1.3", TLS1_3_VERSION },
+	};
+
+	if (strncmp(name, ">=", 2) == 0) {
+		name += 2;
+	}
+	for (size_t i = 0; i < array_len(versions); i++) {
+		if (strcmp(name, versions[i].name) == 0) {
+			return versions[i].version;
+		}
+	}
+	fatal("smtp_tls_protocols: %s is not one of TLSv1, TLSv1.1, TLSv1.2, "
+	      "TLSv1.3",
+	    name);
+}
+
+/*
+ * By file, all at once: directories of certificates are read when needed,
+ * and a confined process cannot.
+ */
+static void
+load_authorities(void)
+{
+	const char *file = conf()->smtp_tls_CAfile;
+
+	if (file[0] != '\0') {
+		if (SSL_CTX_load_verify_file(tls.ctx, file) != 1) {
+			fatal("smtp_tls_CAfile: cannot read certificates from "
+			      "%s: %s",
+			    file, ERR_reason_error_string(ERR_get_error()));
+		}
+		return;
+	}
+	for (size_t i = 0; i < array_len(ca_files); i++) {
+		if (SSL_CTX_load_verify_file(tls.ctx, ca_files[i]) == 1) {
+			ERR_clear_error();
+			return;
+		}
+	}
+	ERR_clear_error();
+	log_warn("no certificates of authorities found: no server's "
+		 "certificate can be verified; set smtp_tls_CAfile");
+}
+
+void
+tls_init(void)
+{
+	tls.ctx = SSL_CTX_new(TLS_client_method());
+	if (tls.ctx == NULL) {
+		fatal("cannot make a TLS context: %s",
+		    ERR_reason_error_string(ERR_get_error()));
+	}
+	if (SSL_CTX_set_cipher_list(tls.ctx, conf()->smtp_tls_ciphers) != 1) {
+		fatal("smtp_tls_ciphers: OpenSSL knows no cipher of %s",
+		    conf()->smtp_tls_ciphers);
+	}
+	(void)SSL_CTX_set_min_proto_version(
+	    tls.ctx, parse_protocol(conf()->smtp_tls_protocols));
+	(void)SSL_CTX_set_options(
+	    tls.ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	(void)SSL_CTX_set_session_cache_mode(
+	    tls.ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(tls.ctx, on_new_session);
+	/* What to do about a bad certificate is decided by the policy. */
+	SSL_CTX_set_verify(tls.ctx, SSL_VERIFY_NONE, NULL);
+	load_authorities();
+	tls.key_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, key_free);
+	tls.tickets = map_new();
+	TAILQ_INIT(&tls.by_age);
+}
+
+void
+tls_fini(void)
+{
+	struct ticket *t;
+
+	if (tls.ctx == NULL) {
+		return;
+	}
+	while ((t = TAILQ_FIRST(&tls.by_age)) != NULL) {
+		ticket_free(t);
+	}
+	map_free(&tls.tickets, NULL);
+	SSL_CTX_free(tls.ctx);
+	tls.ctx = NULL;
+}
+
+SSL *
+tls_client(const char *host, bool is_address, const char *key)
+{
+	SSL *ssl = SSL_new(tls.ctx);
+	const struct ticket *t = map_get(tls.tickets, str_of(key));
+	int ok = 1;
+
+	if (ssl == NULL) {
+		return NULL;
+	}
+	if (is_address) {
+		ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host);
+	} else {
+		ok = SSL_set_tlsext_host_name(ssl, host) == 1 &&
+		    SSL_set1_host(ssl, host) == 1;
+		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	}
+	if (!ok) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	(void)SSL_set_ex_data(ssl, tls.key_index, mem_strdup(key));
+	if (t != NULL) {
+		(void)SSL_set_session(ssl, t->session);
+	}
+	return ssl;
+}
+
+static void
+print_fingerprint(const X509 *cert, char *dst, size_t size)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	unsigned char md[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+	size_t at = 0;
+
+	if (X509_digest(cert, EVP_sha256(), md, &n) != 1) {
+		n = 0;
+	}
+	for (unsigned i = 0; i < n && at + 3 < size; i++) {
+		if (i > 0) {
+			dst[at++] = ':';
+		}
+		dst[at++] = hex[md[i] >> 4];
+		dst[at++] = hex[md[i] & 15];
+	}
+	dst[at] = '\0';
+}
+
+/* The name that was verified, else the subject's. */
+static void
+print_name(SSL *ssl, X509 *cert, char *dst, size_t size)
+{
+	const char *peer = SSL_get0_peername(ssl);
+	char name[256] = "";
+
+	if (peer == NULL) {
+		(void)X509_NAME_get_text_by_NID(X509_get_subject_name(cert),
+		    NID_commonName, name, sizeof(name));
+		peer = name;
+	}
+	(void)str_safe(dst, size, str_of(peer));
+}
+
+void
+tls_read_facts(SSL *ssl, struct facts_tls *out)
+{
+	X509 *cert = SSL_get0_peer_certificate(ssl);
+
+	str_copy(out->proto, sizeof(out->proto), str_of(SSL_get_version(ssl)));
+	str_copy(
+	    out->cipher, sizeof(out->cipher), str_of(SSL_get_cipher_name(ssl)));
+	out->is_verified =
+	    cert != NULL && SSL_get_verify_result(ssl) == X509_V_OK;
+	out->result = out->is_verified ? "verified" : "encrypted";
+	if (cert != NULL) {
+		print_fingerprint(cert, out->cert_fp, sizeof(out->cert_fp));
+		print_name(ssl, cert, out->cert_name, sizeof(out->cert_name));
+	}
+}
+
+const char *
+tls_verify_text(SSL *ssl)
+{
+	return X509_verify_cert_error_string(SSL_get_verify_result(ssl));
+}
