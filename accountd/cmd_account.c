@@ -1,0 +1,338 @@
+/*
+ * account.add, list, show, set, pause, resume, delete.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "commands.h"
+#include "log.h"
+#include "names.h"
+#include "service.h"
+#include "settings.h"
+
+static json_t *
+json_of(const struct account *a)
+{
+	const struct schema_account *r = &a->r;
+
+	return json_pack(
+	    "{s:s, s:I, s:s, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o}",
+	    "name", a->full_name, "id", (json_int_t)r->id, "status",
+	    r->is_paused ? "paused" : "active", "notes", command_text(r->notes),
+	    "class", command_text(r->class), "pool", command_text(r->pool),
+	    "weight", (int)r->weight, "quota", (json_int_t)r->quota,
+	    "connections", (json_int_t)r->max_connections, "queue",
+	    (json_int_t)r->queue_limit, "unsigned",
+	    command_text(r->unsigned_mail), "sender", command_text(r->sender),
+	    "created", command_time(r->created_us));
+}
+
+/* Takes in {"settings": {name: value}}. False: the tool has been told. */
+static bool
+apply_settings(struct tool *t, struct schema_account *a)
+{
+	json_t *settings = json_object_get(tool_args(t), "settings");
+	const char *name;
+	json_t *value;
+	struct buf error = { 0 };
+	char safe[80];
+
+	json_object_foreach(settings, name, value)
+	{
+		const char *text = json_string_value(value);
+
+		if (text == NULL ||
+		    settings_set(a, str_of(name), str_of(text), &error) < 0) {
+			tool_end(t, EX_DATAERR, "%s: %.*s",
+			    str_safe(safe, sizeof(safe), str_of(name)),
+			    STR_ARG(text == NULL ? STR("a text is needed")
+						 : buf_str(&error)));
+			buf_fini(&error);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+store_account(struct tool *t, struct change *c, const struct schema_account *a)
+{
+	int r = change_put(c, SCHEMA_account, a);
+
+	if (r < 0) {
+		command_failed(t, &c, r);
+		return;
+	}
+	if (command_commit(t, &c)) {
+		push_account(a->id);
+		push_changed(a->parent != 0 ? a->parent : a->id, 0);
+		command_done(t, json_of(model_account(accountd.model, a->id)));
+	}
+}
+
+/* The record of a new account, as far as it does not depend on its name. */
+static bool
+find_parent(struct tool *t, const struct name *n, struct schema_account *a)
+{
+	const struct account *parent;
+
+	*a = (struct schema_account){
+		.name = n->account,
+		.created_us = clock_wall_us(),
+		.unsigned_mail = str_of(conf()->unsigned_default),
+		.weight = WEIGHT_DEFAULT,
+		.class = STR("standard"),
+		.sender = STR("return-path"),
+	};
+	if (n->sub.len == 0) {
+		return true;
+	}
+	parent = model_account_named(accountd.model, n->account);
+	if (parent == NULL) {
+		tool_end(t, EX_NOUSER, "there is no account %.*s",
+		    STR_ARG(n->account));
+		return false;
+	}
+	*a = (struct schema_account){
+		.parent = parent->r.id,
+		.name = n->sub,
+		.created_us = clock_wall_us(),
+	};
+	return true;
+}
+
+static void
+account_add(struct tool *t)
+{
+	struct str text = str_of(tool_arg(t, "account"));
+	struct schema_account a;
+	struct change *c;
+	struct name n;
+	char safe[160];
+
+	if (name_parse(text, &n) < 0) {
+		tool_end(t, EX_DATAERR,
+		    "\"%s\" is no account name: use a-z 0-9 . _ -, at most 63",
+		    str_safe(safe, sizeof(safe), text));
+		return;
+	}
+	if (model_account_named(accountd.model, text) != NULL) {
+		tool_end(t, EX_CANTCREAT, "account %.*s exists", STR_ARG(text));
+		return;
+	}
+	if (!find_parent(t, &n, &a) || !apply_settings(t, &a)) {
+		return;
+	}
+	c = change_begin(accountd.model);
+	a.id = change_new_id(c);
+	store_account(t, c, &a);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct account *const *x = a;
+	const struct account *const *y = b;
+
+	return strcmp((*x)->full_name, (*y)->full_name);
+}
+
+static void
+account_list(struct tool *t)
+{
+	const struct account **all = NULL;
+	const struct account *a;
+	size_t n = 0;
+	size_t at = 0;
+
+	while ((a = model_next_account(accountd.model, &at)) != NULL) {
+		all = mem_resize(all, (n + 1) * sizeof(*all));
+		all[n++] = a;
+	}
+	if (n > 0) {
+		qsort(all, n, sizeof(*all), by_name);
+	}
+	for (size_t i = 0; i < n; i++) {
+		tool_out(t, json_of(all[i]));
+	}
+	free(all);
+	tool_end(t, EX_OK, NULL);
+}
+
+static void
+account_show(struct tool *t)
+{
+	const struct account *a = command_account(t);
+
+	if (a != NULL) {
+		tool_out(t, json_of(a));
+		tool_end(t, EX_OK, NULL);
+	}
+}
+
+static void
+account_set(struct tool *t)
+{
+	const struct account *a = command_account(t);
+	struct schema_account new;
+
+	if (a == NULL) {
+		return;
+	}
+	new = a->r;
+	if (apply_settings(t, &new)) {
+		store_account(t, change_begin(accountd.model), &new);
+	}
+}
+
+static void
+set_paused(struct tool *t, bool is_paused)
+{
+	const struct account *a = command_account(t);
+	struct schema_account new;
+
+	if (a != NULL) {
+		log_info("account %s is %s", a->full_name,
+		    is_paused ? "paused" : "resumed");
+		new = a->r;
+		new.is_paused = is_paused;
+		store_account(t, change_begin(accountd.model), &new);
+	}
+}
+
+static void
+account_pause(struct tool *t)
+{
+	set_paused(t, true);
+}
+
+static void
+account_resume(struct tool *t)
+{
+	set_paused(t, false);
+}
+
+/* ---- delete ----------------------------------------------------------------
+ */
+
+/* Does a record with these ids belong to the account that goes? */
+static bool
+is_of(const struct account *a, uint32_t account, uint32_t sub)
+{
+	return a->r.parent != 0 ? sub == a->r.id : account == a->r.id;
+}
+
+static void
+delete_keys(struct change *c, const struct account *a)
+{
+	const struct key *k;
+	size_t at = 0;
+
+	while ((k = model_next_key(accountd.model, &at)) != NULL) {
+		if (is_of(a, k->r.account, k->r.subaccount)) {
+			change_del(c, SCHEMA_key, &k->r);
+			uses_forget(k->r.id);
+		}
+	}
+}
+
+static void
+delete_hooks(struct change *c, const struct account *a)
+{
+	const struct hook *h;
+	size_t at = 0;
+
+	while ((h = model_next_hook(accountd.model, &at)) != NULL) {
+		if (is_of(a, h->r.account, h->r.subaccount)) {
+			change_del(c, SCHEMA_hook, &h->r);
+			push_hook_deleted(h);
+		}
+	}
+}
+
+static void
+delete_domains(struct change *c, const struct account *a)
+{
+	const struct domain *d;
+	size_t at = 0;
+
+	while ((d = model_next_domain(accountd.model, &at)) != NULL) {
+		if (a->r.parent == 0 && d->r.account == a->r.id) {
+			change_del(c, SCHEMA_domain, &d->r);
+			push_domain_deleted(d);
+			checks_deleted(d);
+		}
+	}
+}
+
+static void
+delete_accounts(struct change *c, const struct account *a)
+{
+	const struct account *sub;
+	size_t at = 0;
+
+	while ((sub = model_next_account(accountd.model, &at)) != NULL) {
+		if (sub->r.parent == a->r.id) {
+			change_del(c, SCHEMA_account, &sub->r);
+			push_account_deleted(sub);
+		}
+	}
+	change_del(c, SCHEMA_account, &a->r);
+	push_account_deleted(a);
+}
+
+static bool
+has_domains(const struct account *a)
+{
+	const struct domain *d;
+	size_t at = 0;
+
+	while ((d = model_next_domain(accountd.model, &at)) != NULL) {
+		if (a->r.parent == 0 && d->r.account == a->r.id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+account_delete(struct tool *t)
+{
+	const struct account *a = command_account(t);
+	struct change *c;
+	uint32_t account;
+	uint32_t sub;
+
+	if (a == NULL) {
+		return;
+	}
+	if (has_domains(a) && service_peer(ROLE_SIGND, 0) == NULL) {
+		tool_end(t, EX_TEMPFAIL,
+		    "signd is not there to delete the keys; try again");
+		return;
+	}
+	log_info("account %s is deleted", a->full_name);
+	command_ids(a, &account, &sub);
+	c = change_begin(accountd.model);
+	delete_keys(c, a);
+	delete_hooks(c, a);
+	delete_domains(c, a);
+	delete_accounts(c, a);
+	if (command_commit(t, &c)) {
+		push_changed(account, 0);
+		purges_start(account, sub);
+		command_done(t, NULL);
+	}
+}
+
+const struct command account_commands[] = {
+	{ "account.add", account_add },
+	{ "account.list", account_list },
+	{ "account.show", account_show },
+	{ "account.set", account_set },
+	{ "account.pause", account_pause },
+	{ "account.resume", account_resume },
+	{ "account.delete", account_delete },
+	{ 0 },
+};

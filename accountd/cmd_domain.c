@@ -1,0 +1,247 @@
+/*
+ * domain.list, show, verify, delete. (add: domain_add.c)
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "commands.h"
+#include "domain.h"
+#include "domain_add.h"
+#include "log.h"
+#include "plan.h"
+#include "service.h"
+
+/* ---- output ----------------------------------------------------------------
+ */
+
+static json_t *
+json_of_records(const struct schema_domain *d)
+{
+	struct record records[RECORDS_MAX];
+	size_t n = records_of(d, &accountd.site, records);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct record *r = &records[i];
+
+		(void)json_array_append_new(list,
+		    json_pack("{s:o, s:s, s:o, s:s, s:b, s:s, s:o}", "name",
+			command_text(buf_str(&r->name)), "type", r->type,
+			"value", command_text(buf_str(&r->value)), "purpose",
+			r->purpose, "required", (int)r->is_required, "status",
+			records_status(r->status), "reason",
+			command_text(r->reason)));
+	}
+	records_fini(records, n);
+	return list;
+}
+
+json_t *
+domain_json(const struct domain *d)
+{
+	const struct schema_domain *r = &d->r;
+
+	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+	    "account", command_name(r->account, 0), "domain",
+	    command_text(r->name), "state", records_state(r->state), "status",
+	    records_state(r->state), "created", command_time(r->created_us),
+	    "checked", command_time(r->checked_us), "verified",
+	    command_time(r->verified_us), "failing",
+	    command_time(r->failing_us), "records", json_of_records(r));
+}
+
+/* ---- arguments -------------------------------------------------------------
+ */
+
+bool
+domain_name_arg(struct tool *t, char *name, size_t size)
+{
+	struct str text = str_of(tool_arg(t, "domain"));
+	char safe[128];
+
+	if (domain_to_ascii(text.p, text.len, 0, name, size) < 0 ||
+	    strchr(name, '.') == NULL) {
+		tool_end(t, EX_DATAERR, "\"%s\" is no domain name",
+		    str_safe(safe, sizeof(safe), text));
+		return false;
+	}
+	return true;
+}
+
+/* The domain that "account" and "domain" name; NULL: the tool was told. */
+static const struct domain *
+find_domain(struct tool *t)
+{
+	const struct account *a = command_main_account(t);
+	const struct domain *d;
+	char name[DOMAIN_NAME_MAX + 1];
+
+	if (a == NULL || !domain_name_arg(t, name, sizeof(name))) {
+		return NULL;
+	}
+	d = model_domain(accountd.model, a->r.id, str_of(name));
+	if (d == NULL) {
+		tool_end(
+		    t, EX_NOUSER, "%s has no domain %s", a->full_name, name);
+	}
+	return d;
+}
+
+/* ---- domain.list, domain.show ----------------------------------------------
+ */
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct domain *const *x = a;
+	const struct domain *const *y = b;
+	struct str m = (*x)->r.name;
+	struct str n = (*y)->r.name;
+	int r = memcmp(m.p, n.p, m.len < n.len ? m.len : n.len);
+
+	return r != 0 ? r : (m.len > n.len) - (m.len < n.len);
+}
+
+static void
+domain_list(struct tool *t)
+{
+	const struct account *a = NULL;
+	const struct domain **all = NULL;
+	const struct domain *d;
+	size_t n = 0;
+	size_t at = 0;
+
+	if (tool_arg(t, "account")[0] != '\0') {
+		a = command_main_account(t);
+		if (a == NULL) {
+			return;
+		}
+	}
+	while ((d = model_next_domain(accountd.model, &at)) != NULL) {
+		if (a == NULL || d->r.account == a->r.id) {
+			all = mem_resize(all, (n + 1) * sizeof(*all));
+			all[n++] = d;
+		}
+	}
+	if (n > 0) {
+		qsort(all, n, sizeof(*all), by_name);
+	}
+	for (size_t i = 0; i < n; i++) {
+		tool_out(t, domain_json(all[i]));
+	}
+	free(all);
+	tool_end(t, EX_OK, NULL);
+}
+
+static void
+domain_show(struct tool *t)
+{
+	const struct domain *d = find_domain(t);
+
+	if (d != NULL) {
+		tool_out(t, domain_json(d));
+		tool_end(t, EX_OK, NULL);
+	}
+}
+
+/* ---- domain.verify ---------------------------------------------------------
+ */
+
+struct verifying {
+	struct tool *tool;
+	uint32_t account;
+	char name[DOMAIN_NAME_MAX + 1];
+};
+
+static void
+on_gone(struct tool *t, void *arg)
+{
+	(void)t;
+	checks_forget(arg);
+	free(arg);
+}
+
+static void
+on_checked(void *arg, bool is_told)
+{
+	struct verifying *v = arg;
+	struct tool *t = v->tool;
+	const struct domain *d =
+	    model_domain(accountd.model, v->account, str_of(v->name));
+
+	tool_async(t, NULL, NULL, NULL);
+	if (d == NULL) {
+		tool_end(t, EX_NOUSER, "the domain was deleted meanwhile");
+	} else if (!is_told) {
+		tool_end(
+		    t, EX_TEMPFAIL, "resolvd does not answer; try again later");
+	} else if (d->r.state == DOMAIN_VERIFIED) {
+		command_done(t, domain_json(d));
+	} else {
+		tool_out(t, domain_json(d));
+		tool_end(t,
+		    d->r.dkim1_status == CHECK_TEMPORARY ? EX_TEMPFAIL
+							 : EX_DATAERR,
+		    "%s is not verified: the DKIM record is %s", v->name,
+		    records_status(d->r.dkim1_status));
+	}
+	free(v);
+}
+
+static void
+domain_verify(struct tool *t)
+{
+	const struct domain *d = find_domain(t);
+	struct verifying *v;
+
+	if (d == NULL) {
+		return;
+	}
+	v = mem_alloc(sizeof(*v));
+	v->tool = t;
+	v->account = d->r.account;
+	str_copy(v->name, sizeof(v->name), d->r.name);
+	tool_async(t, on_gone, NULL, v);
+	checks_run(d, on_checked, v);
+}
+
+/* ---- domain.delete ---------------------------------------------------------
+ */
+
+static void
+domain_delete(struct tool *t)
+{
+	const struct domain *d = find_domain(t);
+	struct change *c;
+	uint32_t account;
+
+	if (d == NULL) {
+		return;
+	}
+	if (service_peer(ROLE_SIGND, 0) == NULL) {
+		tool_end(t, EX_TEMPFAIL,
+		    "signd is not there to delete the keys; try again");
+		return;
+	}
+	log_info("domain=%.*s, account=%u, status=deleted", STR_ARG(d->r.name),
+	    d->r.account);
+	account = d->r.account;
+	push_domain_deleted(d);
+	checks_deleted(d);
+	c = change_begin(accountd.model);
+	change_del(c, SCHEMA_domain, &d->r);
+	if (command_commit(t, &c)) {
+		push_changed(account, 0);
+		command_done(t, NULL);
+	}
+}
+
+const struct command domain_commands[] = {
+	{ "domain.add", domain_add },
+	{ "domain.list", domain_list },
+	{ "domain.show", domain_show },
+	{ "domain.verify", domain_verify },
+	{ "domain.delete", domain_delete },
+	{ 0 },
+};

@@ -1,0 +1,125 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "accountd.h"
+#include "log.h"
+#include "return_path.h"
+#include "service.h"
+
+struct accountd accountd;
+
+/* What belongs to the instance is made once and kept for good: a lost key
+ * would make every return path that is out there a forged one. */
+static void
+ensure_instance(void)
+{
+	const struct schema_instance *i = model_instance(accountd.model);
+	struct schema_instance new = { .next_id = 1 };
+	uint8_t key[RETURN_PATH_KEY_LEN];
+	struct change *c;
+
+	if (i->return_key.len == RETURN_PATH_KEY_LEN) {
+		return;
+	}
+	if (RAND_bytes(key, sizeof(key)) != 1) {
+		fatal("no randomness for a key");
+	}
+	new.return_key = (struct str){ (const char *)key, sizeof(key) };
+	c = change_begin(accountd.model);
+	if (change_put(c, SCHEMA_instance, &new) < 0 || change_commit(&c) < 0 ||
+	    store_sync_now(accountd.store) < 0) {
+		fatal("the database cannot be written");
+	}
+	explicit_bzero(key, sizeof(key));
+}
+
+static void
+start(void)
+{
+	const struct store_options options = {
+		.directory = ".",
+		.cache_size = conf()->database_cache_size,
+		.checkpoint_us = conf()->database_checkpoint_time,
+	};
+	struct buf error = { 0 };
+
+	if (store_open(&options, &accountd.store, &error) < 0 ||
+	    model_load(accountd.store, &accountd.model, &error) < 0) {
+		fatal("%.*s", STR_ARG(buf_str(&error)));
+	}
+	buf_fini(&error);
+	accountd.site = (struct records_site){
+		.bounce_domain = conf()->bounce_domain,
+		.myhostname = conf()->myhostname,
+		.sources = conf()->inet_interfaces_out,
+	};
+	ensure_instance();
+	uses_start();
+	checks_start();
+}
+
+void
+accountd_check_drained(void)
+{
+	if (accountd.is_draining && commands_pending() == 0) {
+		service_exit();
+	}
+}
+
+static void
+drain(void)
+{
+	accountd.is_draining = true;
+	accountd_check_drained();
+}
+
+static void
+stop(void)
+{
+	accountd.is_draining = false; /* the end is decided */
+	checks_stop();
+	uses_stop();
+	purges_stop();
+	store_close(&accountd.store); /* commands hear of their sync */
+	model_free(&accountd.model);
+}
+
+static const char *
+directory(const struct conf *c)
+{
+	static char path[4096];
+
+	snprintf(path, sizeof(path), "%s/accountd", c->state_directory);
+	return path;
+}
+
+static const struct peer_handler handlers[] = {
+	{ IPC_auth_req, auth_on_auth },
+	{ IPC_client_req, auth_on_client },
+	{ IPC_tx_req, tx_on_tx },
+	{ IPC_rcpt_req, rcpt_on_rcpt },
+	{ IPC_hook_state, hooks_on_state },
+	{ 0 },
+};
+
+static const struct service service = {
+	.name = "accountd",
+	.role = ROLE_ACCOUNTD,
+	.sandbox = SANDBOX_FILES | SANDBOX_THREADS,
+	.directory = directory,
+	.start = start,
+	.peer_up = push_peer_up,
+	.handlers = handlers,
+	.tool = commands_serve,
+	.drain = drain,
+	.stop = stop,
+};
+
+int
+main(int argc, char **argv)
+{
+	return service_main(&service, argc, argv);
+}

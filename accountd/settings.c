@@ -1,0 +1,127 @@
+#include "settings.h"
+
+#include <errno.h>
+
+static struct str
+either(struct str own, struct str other)
+{
+	return own.len > 0 ? own : other;
+}
+
+void
+settings_of(const struct schema_account *account,
+    const struct schema_account *sub, struct settings *out)
+{
+	static const struct schema_account none;
+	const struct schema_account *s = sub != NULL ? sub : &none;
+	struct str class = either(s->class, account->class);
+
+	*out = (struct settings){
+		.is_paused = account->is_paused || s->is_paused,
+		.unsigned_ok = str_is(
+		    either(s->unsigned_mail, account->unsigned_mail), "allow"),
+		.plain_sender =
+		    str_is(either(s->sender, account->sender), "plain"),
+		.pool = either(s->pool, account->pool),
+		.weight = s->weight != 0 ? s->weight : account->weight,
+	};
+	if (mail_class_parse(class, &out->class) < 0) {
+		out->class = CLASS_STANDARD;
+	}
+	if (out->weight == 0) {
+		out->weight = WEIGHT_DEFAULT;
+	}
+}
+
+static int
+set_number(struct str value, uint32_t max, uint32_t *out, struct buf *error)
+{
+	uint64_t n;
+
+	if (str_u64(value, max, &n) < 0) {
+		buf_printf(error, "a number from 0 to %u is needed", max);
+		return -EINVAL;
+	}
+	*out = (uint32_t)n;
+	return 0;
+}
+
+/* words: the values allowed besides the empty one, parted by blanks. */
+static int
+set_choice(
+    struct str value, const char *words, struct str *out, struct buf *error)
+{
+	struct str rest = str_of(words);
+	struct str word;
+
+	while (value.len > 0 && str_split(&rest, ' ', &word)) {
+		if (str_eq(word, value)) {
+			*out = value;
+			return 0;
+		}
+	}
+	if (value.len == 0) {
+		*out = value;
+		return 0;
+	}
+	buf_printf(error, "one of \"%s\" is needed", words);
+	return -EINVAL;
+}
+
+static int
+set_text(struct str value, size_t max, struct str *out, struct buf *error)
+{
+	if (value.len > max) {
+		buf_printf(error, "at most %zu bytes are allowed", max);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < value.len; i++) {
+		if ((unsigned char)value.p[i] < ' ' || value.p[i] == 127) {
+			buf_puts(error, "control characters are not allowed");
+			return -EINVAL;
+		}
+	}
+	*out = value;
+	return 0;
+}
+
+int
+settings_set(struct schema_account *a, struct str name, struct str value,
+    struct buf *error)
+{
+	if (str_is(name, "notes")) {
+		return set_text(value, 1024, &a->notes, error);
+	}
+	if (str_is(name, "pool")) {
+		return set_text(value, 64, &a->pool, error);
+	}
+	if (str_is(name, "class")) {
+		return set_choice(
+		    value, "priority standard digest", &a->class, error);
+	}
+	if (str_is(name, "unsigned")) {
+		return set_choice(
+		    value, "allow refuse", &a->unsigned_mail, error);
+	}
+	if (str_is(name, "sender")) {
+		return set_choice(
+		    value, "return-path plain", &a->sender, error);
+	}
+	if (str_is(name, "weight")) {
+		return set_number(value, WEIGHT_MAX, &a->weight, error);
+	}
+	if (str_is(name, "quota")) {
+		return set_number(value, UINT32_MAX, &a->quota, error);
+	}
+	if (str_is(name, "connections")) {
+		return set_number(
+		    value, UINT32_MAX, &a->max_connections, error);
+	}
+	if (str_is(name, "queue")) {
+		return set_number(value, UINT32_MAX, &a->queue_limit, error);
+	}
+	buf_puts(error,
+	    "the settings are class, connections, notes, pool, queue, quota, "
+	    "sender, unsigned and weight");
+	return -EINVAL;
+}

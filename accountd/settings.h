@@ -1,0 +1,38 @@
+/*
+ * What an account's and a subaccount's settings come to together.
+ */
+#ifndef ACCOUNTD_SETTINGS_H
+#define ACCOUNTD_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "attr.h"
+#include "event.h"
+#include "schema.h"
+
+struct settings {
+	bool is_paused;
+	bool unsigned_ok;  /* domains need not be verified */
+	bool plain_sender; /* MAIL FROM stays as it is */
+	enum mail_class class;
+	struct str pool;
+	uint32_t weight; /* 1 to 1000 */
+};
+
+#define WEIGHT_DEFAULT 100
+#define WEIGHT_MAX 1000
+
+/* sub NULL: of the account itself. Strings point into the records. */
+void settings_of(const struct schema_account *account,
+    const struct schema_account *sub, struct settings *out);
+
+/*
+ * Sets one setting, as in "pbaccount set NAME name=value". account stays the
+ * caller's; value must outlive it. Returns 0, or -EINVAL with one line in
+ * *error.
+ */
+int settings_set(struct schema_account *account, struct str name,
+    struct str value, struct buf *error) MUST_CHECK;
+
+#endif

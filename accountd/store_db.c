@@ -1,0 +1,360 @@
+/*
+ * The store with Berkeley DB: one environment, private to this process, one
+ * file with a named database for each table. Commits do not wait for the
+ * disk (DB_TXN_NOSYNC); the thread of store_sync.c flushes the log.
+ */
+#include "store.h"
+
+#include <db.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+#include "store_sync.h"
+
+#define LOG_BUFFER (1u << 20)
+#define LOG_FILE (8u << 20)
+#define LOCKS_MAX 100000
+#define FILE_NAME "packetboat.db"
+
+static const char *const table_names[STORE_TABLES] = {
+	[STORE_INSTANCE] = "instance",
+	[STORE_ACCOUNT] = "account",
+	[STORE_KEY] = "key",
+	[STORE_KEY_USE] = "key_use",
+	[STORE_DOMAIN] = "domain",
+	[STORE_HOOK] = "hook",
+	[STORE_SUPPRESSION] = "suppression",
+};
+
+struct store {
+	DB_ENV *env;
+	DB *tables[STORE_TABLES];
+	struct store_syncer *syncer;
+};
+
+struct store_txn {
+	struct store *store;
+	DB_TXN *txn;
+};
+
+/* What the library said last, in this thread: the log is the loop's. */
+static _Thread_local char last_words[256];
+
+static void
+on_error(const DB_ENV *env, const char *prefix, const char *text)
+{
+	(void)env;
+	(void)prefix;
+	snprintf(last_words, sizeof(last_words), "%s", text);
+}
+
+/* The library's codes to ours. */
+static int
+to_errno(int r)
+{
+	if (r == 0) {
+		return 0;
+	}
+	if (r == DB_NOTFOUND) {
+		return -ENOENT;
+	}
+	return r == ENOSPC || r == ENOMEM ? -r : -EIO;
+}
+
+/* The same, where every failure is worth a line in the log. */
+static int
+failed(const char *what, int r)
+{
+	if (r != 0) {
+		log_error("database: %s: %s%s%s", what, db_strerror(r),
+		    last_words[0] != '\0' ? ": " : "", last_words);
+		last_words[0] = '\0';
+	}
+	return to_errno(r);
+}
+
+static DBT
+dbt_in(struct str s)
+{
+	/* The library does not write to what it is given. */
+	union {
+		const char *in;
+		void *out;
+	} u = { .in = s.p };
+
+	return (DBT){ .data = u.out,
+		.size = (uint32_t)s.len,
+		.ulen = (uint32_t)s.len,
+		.flags = DB_DBT_USERMEM };
+}
+
+static int
+configure(DB_ENV *env, const struct store_options *o)
+{
+	int r;
+
+	env->set_errcall(env, on_error);
+	if ((r = env->set_cachesize(env, (uint32_t)(o->cache_size >> 30),
+		 (uint32_t)(o->cache_size & ((1u << 30) - 1)), 1)) != 0 ||
+	    (r = env->set_tmp_dir(env, ".")) != 0 ||
+	    (r = env->set_lk_detect(env, DB_LOCK_YOUNGEST)) != 0 ||
+	    (r = env->set_lk_max_locks(env, LOCKS_MAX)) != 0 ||
+	    (r = env->set_lk_max_objects(env, LOCKS_MAX)) != 0 ||
+	    (r = env->set_lg_bsize(env, LOG_BUFFER)) != 0 ||
+	    (r = env->set_lg_max(env, LOG_FILE)) != 0 ||
+	    (r = env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1)) != 0) {
+		return r;
+	}
+	return 0;
+}
+
+static int
+open_tables(struct store *s)
+{
+	DB_TXN *txn = NULL;
+	int r = s->env->txn_begin(s->env, NULL, &txn, 0);
+
+	for (size_t i = 0; r == 0 && i < STORE_TABLES; i++) {
+		r = db_create(&s->tables[i], s->env, 0);
+		if (r == 0) {
+			r = s->tables[i]->open(s->tables[i], txn, FILE_NAME,
+			    table_names[i], DB_BTREE, DB_CREATE | DB_THREAD,
+			    0600);
+		}
+	}
+	if (r != 0) {
+		if (txn != NULL) {
+			(void)txn->abort(txn); /* the first error is told */
+		}
+		return r;
+	}
+	return txn->commit(txn, 0);
+}
+
+static int
+flush(void *engine)
+{
+	struct store *s = engine;
+
+	return to_errno(s->env->log_flush(s->env, NULL));
+}
+
+static int
+checkpoint(void *engine)
+{
+	struct store *s = engine;
+
+	return to_errno(s->env->txn_checkpoint(s->env, 0, 0, 0));
+}
+
+static const struct store_sync_ops sync_ops = { flush, checkpoint };
+
+static void
+close_all(struct store *s)
+{
+	for (size_t i = 0; i < STORE_TABLES; i++) {
+		if (s->tables[i] != NULL) {
+			/* What could fail here, recovery repairs. */
+			(void)s->tables[i]->close(s->tables[i], 0);
+		}
+	}
+	if (s->env != NULL) {
+		(void)s->env->close(s->env, 0);
+	}
+	free(s);
+}
+
+int
+store_open(const struct store_options *o, struct store **out, struct buf *error)
+{
+	const uint32_t flags = DB_CREATE | DB_INIT_TXN | DB_INIT_LOCK |
+	    DB_INIT_LOG | DB_INIT_MPOOL | DB_PRIVATE | DB_THREAD | DB_RECOVER;
+	struct store *s = mem_alloc(sizeof(*s));
+	int r = db_env_create(&s->env, 0);
+
+	if (r == 0) {
+		r = configure(s->env, o);
+	}
+	if (r == 0) {
+		r = s->env->open(s->env, o->directory, flags, 0600);
+	}
+	if (r == 0) {
+		r = open_tables(s);
+	}
+	if (r != 0) {
+		buf_printf(error, "cannot open the database in %s: %s%s%s",
+		    o->directory, db_strerror(r),
+		    last_words[0] != '\0' ? ": " : "", last_words);
+		close_all(s);
+		return to_errno(r);
+	}
+	s->syncer = store_syncer_new(&sync_ops, s, o->checkpoint_us);
+	*out = s;
+	return 0;
+}
+
+void
+store_close(struct store **sp)
+{
+	struct store *s = *sp;
+
+	if (s == NULL) {
+		return;
+	}
+	store_syncer_free(&s->syncer);
+	/* Only makes the next start faster. */
+	(void)s->env->txn_checkpoint(s->env, 0, 0, 0);
+	close_all(s);
+	*sp = NULL;
+}
+
+int
+store_begin(struct store *s, struct store_txn **out)
+{
+	struct store_txn *t = mem_alloc(sizeof(*t));
+	int r = s->env->txn_begin(s->env, NULL, &t->txn, DB_TXN_NOSYNC);
+
+	if (r != 0) {
+		free(t);
+		return failed("begin", r);
+	}
+	t->store = s;
+	*out = t;
+	return 0;
+}
+
+int
+store_put(struct store_txn *t, enum store_table table, struct str key,
+    struct str value)
+{
+	DB *db = t->store->tables[table];
+	DBT k = dbt_in(key);
+	DBT v = dbt_in(value);
+
+	return failed("put", db->put(db, t->txn, &k, &v, 0));
+}
+
+int
+store_del(struct store_txn *t, enum store_table table, struct str key)
+{
+	DB *db = t->store->tables[table];
+	DBT k = dbt_in(key);
+	int r = db->del(db, t->txn, &k, 0);
+
+	return r == DB_NOTFOUND ? 0 : failed("delete", r);
+}
+
+int
+store_commit(struct store_txn **tp)
+{
+	struct store_txn *t = *tp;
+	int r = t->txn->commit(t->txn, DB_TXN_NOSYNC);
+
+	free(t);
+	*tp = NULL;
+	return failed("commit", r);
+}
+
+void
+store_abort(struct store_txn **tp)
+{
+	struct store_txn *t = *tp;
+
+	if (t != NULL) {
+		/* A failing abort breaks the environment; the next call
+		 * tells. */
+		(void)t->txn->abort(t->txn);
+		free(t);
+		*tp = NULL;
+	}
+}
+
+int
+store_get(struct store *s, struct store_txn *t, enum store_table table,
+    struct str key, struct buf *value)
+{
+	DB *db = s->tables[table];
+	DBT k = dbt_in(key);
+	DBT v = { .flags = DB_DBT_MALLOC };
+	int r = db->get(db, t != NULL ? t->txn : NULL, &k, &v, 0);
+
+	if (r == DB_NOTFOUND) {
+		return -ENOENT;
+	}
+	if (r != 0) {
+		return failed("get", r);
+	}
+	buf_add(value, v.data, v.size);
+	free(v.data);
+	return 0;
+}
+
+static int
+each(DBC *c, struct str prefix, store_fn *fn, void *arg)
+{
+	DBT k = { .flags = DB_DBT_REALLOC };
+	DBT v = { .flags = DB_DBT_REALLOC };
+	uint32_t step = DB_SET_RANGE;
+	int stop = 0;
+	int r;
+
+	/* The first key is handed over in memory that can be replaced. */
+	k.size = (uint32_t)prefix.len;
+	k.data = malloc(prefix.len + 1);
+	if (k.data == NULL) {
+		return -ENOMEM;
+	}
+	memcpy(k.data, prefix.len > 0 ? prefix.p : "", prefix.len);
+	while (stop == 0 && (r = c->get(c, &k, &v, step)) == 0) {
+		if (k.size < prefix.len ||
+		    (prefix.len > 0 &&
+			memcmp(k.data, prefix.p, prefix.len) != 0)) {
+			break;
+		}
+		stop = fn(arg, (struct str){ k.data, k.size },
+		    (struct str){ v.data, v.size });
+		step = DB_NEXT;
+	}
+	free(k.data);
+	free(v.data);
+	if (stop != 0) {
+		return stop;
+	}
+	return r == DB_NOTFOUND ? 0 : failed("read", r);
+}
+
+int
+store_each(struct store *s, enum store_table table, struct str prefix,
+    store_fn *fn, void *arg)
+{
+	DB *db = s->tables[table];
+	DBC *c = NULL;
+	int r = db->cursor(db, NULL, &c, 0);
+
+	if (r != 0) {
+		return failed("cursor", r);
+	}
+	r = each(c, prefix, fn, arg);
+	(void)c->close(c); /* it only read */
+	return r;
+}
+
+void
+store_sync(struct store *s, store_sync_fn *fn, void *arg)
+{
+	store_syncer_ask(s->syncer, fn, arg);
+}
+
+int
+store_sync_now(struct store *s)
+{
+	return failed("sync", s->env->log_flush(s->env, NULL));
+}
+
+void
+store_sync_forget(struct store *s, void *arg)
+{
+	store_syncer_forget(s->syncer, arg);
+}

@@ -1,0 +1,186 @@
+/*
+ * tx_req: the records that a message's verdict depends on, and who of its
+ * recipients must not get mail.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "account.h"
+#include "accountd.h"
+#include "clock.h"
+#include "suppressions.h"
+#include "verdict.h"
+
+#define RCPTS_MAX (16 * 1024 * 8)
+
+static struct str
+domain_of(struct str address)
+{
+	const char *at =
+	    address.len > 0 ? memrchr(address.p, '@', address.len) : NULL;
+
+	return at == NULL
+	    ? (struct str){ 0 }
+	    : (struct str){ at + 1,
+		      address.len - (size_t)(at + 1 - address.p) };
+}
+
+/* Names in messages come in any case; those of the model are lower. */
+static struct str
+lower(struct str s, char *dst, size_t size)
+{
+	str_copy(dst, size, s);
+	for (char *p = dst; *p != '\0'; p++) {
+		*p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 'a' - 'A' : *p);
+	}
+	return str_of(dst);
+}
+
+static void
+find_sub(const struct ipc_tx_req *m, struct verdict_input *in)
+{
+	const struct account *account =
+	    model_account(accountd.model, m->account);
+	const struct account *sub = NULL;
+	struct buf name = { 0 };
+
+	if (account == NULL) {
+		return;
+	}
+	in->account = &account->r;
+	if (m->want_subaccount.len > 0) {
+		buf_printf(&name, "%s/", account->full_name);
+		buf_add(&name, m->want_subaccount.p, m->want_subaccount.len);
+		sub = model_account_named(accountd.model, buf_str(&name));
+		buf_fini(&name);
+		in->want_sub_exists = sub != NULL;
+	} else if (m->subaccount != 0) {
+		sub = model_account(accountd.model, m->subaccount);
+	}
+	in->sub = sub != NULL ? &sub->r : NULL;
+}
+
+static void
+find_domains(const struct ipc_tx_req *m, struct verdict_input *in)
+{
+	char name[256];
+	struct str from = lower(m->from_domain, name, sizeof(name));
+	const struct domain *d = model_domain_within(
+	    accountd.model, m->account, from, DOMAIN_VERIFIED);
+
+	in->from = d != NULL ? &d->r : NULL;
+	in->from_state = -1;
+	if (d == NULL) {
+		d = model_domain_within(accountd.model, m->account, from, -1);
+		in->from_state = d != NULL ? (int)d->r.state : -1;
+	}
+	d = model_domain_within(accountd.model, m->account,
+	    lower(domain_of(m->sender), name, sizeof(name)), DOMAIN_VERIFIED);
+	in->sender_domain = d != NULL ? &d->r : NULL;
+}
+
+/*
+ * Bit r % 8 of byte r / 8 is set when recipient r must not get mail. Empty
+ * when that holds for none. Returns 0, -EBADMSG or -EIO.
+ */
+static int
+find_suppressed(
+    const struct ipc_tx_req *m, uint32_t sub, uint64_t now, struct buf *bits)
+{
+	struct str rest = m->rcpts;
+	size_t n = 0;
+
+	while (rest.len > 0) {
+		uint16_t len;
+		int r;
+
+		if (rest.len < 2 || n >= RCPTS_MAX) {
+			return -EBADMSG;
+		}
+		memcpy(&len, rest.p, sizeof(len));
+		if (len > rest.len - 2) {
+			return -EBADMSG;
+		}
+		r = suppressions_find(accountd.store, m->account, sub,
+		    (struct str){ rest.p + 2, len }, now);
+		if (r < 0) {
+			return r;
+		}
+		if (r > 0) {
+			buf_zero(bits, n / 8 + 1 - bits->len);
+			bits->p[n / 8] |= (uint8_t)(1u << n % 8);
+		}
+		rest.p += 2 + len;
+		rest.len -= 2u + len;
+		n++;
+	}
+	return 0;
+}
+
+static void
+answer(struct peer *p, uint32_t id, const struct verdict *v, uint32_t sub,
+    const struct buf *suppressed)
+{
+	char bounce[320] = "";
+	struct ipc_tx_rep rep = {
+		.code = v->code,
+		.enh = str_of(v->enh),
+		.text = str_of(v->text),
+		.subaccount = sub,
+		.class = v->class,
+		.flags = v->flags,
+		.sign_domain = v->sign_domain,
+		.pool = v->pool,
+		.suppressed = buf_str(suppressed),
+	};
+
+	if (v->has_return_domain) {
+		snprintf(bounce, sizeof(bounce), BOUNCE_LABEL ".%.*s",
+		    STR_ARG(v->sign_domain));
+	} else if (v->code == 0) {
+		snprintf(
+		    bounce, sizeof(bounce), "%s", accountd.site.bounce_domain);
+	}
+	rep.return_domain = str_of(bounce);
+	if ((v->flags & TX_PLAIN_SENDER) != 0) {
+		rep.return_domain.len = 0;
+	}
+	/* A peer that does not take it is about to be dropped. */
+	(void)peer_send(p, IPC_tx_rep, id, &rep);
+}
+
+void
+tx_on_tx(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_tx_req *m = msg;
+	const struct key *key = model_key(accountd.model, m->key);
+	struct verdict_input in = {
+		.key = key != NULL ? &key->r : NULL,
+		.has_key = m->key != 0,
+		.sender = m->sender,
+		.from_domain = m->from_domain,
+		.header_from = m->header_from,
+		.want_sub = m->want_subaccount,
+		.want_class = m->want_class,
+		.want_pool = m->want_pool,
+		.now_us = clock_wall_us(),
+	};
+	struct buf suppressed = { 0 };
+	struct verdict v;
+	uint32_t sub;
+
+	find_sub(m, &in);
+	find_domains(m, &in);
+	sub = in.sub != NULL ? in.sub->id : 0;
+	verdict_make(&in, &v);
+	if (v.code == 0 &&
+	    find_suppressed(m, sub, in.now_us, &suppressed) < 0) {
+		v = (struct verdict){ .code = 451,
+			.enh = "4.3.0",
+			.text = "The recipients cannot be checked now" };
+		buf_clear(&suppressed, 0);
+	}
+	answer(p, id, &v, sub, &suppressed);
+	buf_fini(&suppressed);
+}

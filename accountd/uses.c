@@ -1,0 +1,283 @@
+/*
+ * From which client addresses a key was used. Counted in memory and added to
+ * the store every few seconds: a use is a fact worth keeping, but not worth a
+ * write of its own. Only somebody with a good key gets here, so the number of
+ * addresses is limited for tidiness, not for safety.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "accountd.h"
+#include "clock.h"
+#include "log.h"
+#include "loop.h"
+#include "service.h"
+
+#define WRITE_US (5 * US_PER_S)
+#define PENDING_MAX 10000
+/* Stands for the addresses beyond key_use_limit. */
+#define OTHERS "others"
+
+/* One row of the store: key of the store, and what is to be added to it. */
+struct use {
+	struct schema_key_use add;
+};
+
+static struct {
+	struct map *pending;   /* key of the store to struct use */
+	struct map *addresses; /* key id to how many rows, once known */
+	struct loop_timer *timer;
+} uses;
+
+struct rows {
+	size_t n;
+};
+
+static void
+row_key(struct buf *out, uint32_t key, struct str ip)
+{
+	model_key_u32(out, key);
+	buf_add(out, ip.p, ip.len);
+}
+
+static void
+merge(struct schema_key_use *to, const struct schema_key_use *add)
+{
+	to->first_us = to->count == 0 ? add->first_us : to->first_us;
+	to->last_us = add->last_us > to->last_us ? add->last_us : to->last_us;
+	to->count += add->count;
+}
+
+/* Adds what is pending to its row. */
+static int
+write_row(struct store_txn *t, struct str key, const struct use *u)
+{
+	struct schema_key_use use = { 0 };
+	struct buf value = { 0 };
+	int r = store_get(accountd.store, t, STORE_KEY_USE, key, &value);
+
+	if (r == 0 &&
+	    schema_decode(SCHEMA_key_use, buf_str(&value), &use) < 0) {
+		use = (struct schema_key_use){ 0 }; /* only statistics */
+	}
+	if (r == 0 || r == -ENOENT) {
+		merge(&use, &u->add);
+		buf_clear(&value, SIZE_MAX);
+		r = schema_encode(&value, SCHEMA_key_use, &use);
+	}
+	if (r == 0) {
+		r = store_put(t, STORE_KEY_USE, key, buf_str(&value));
+	}
+	buf_fini(&value);
+	return r;
+}
+
+static void
+write_pending(void *arg)
+{
+	struct store_txn *t = NULL;
+	struct str key;
+	void *value;
+	size_t at = 0;
+	int r;
+
+	(void)arg;
+	if (map_len(uses.pending) == 0) {
+		return;
+	}
+	r = store_begin(accountd.store, &t);
+	while (r == 0 && map_next(uses.pending, &at, &key, &value)) {
+		r = write_row(t, key, value);
+	}
+	if (r == 0) {
+		r = store_commit(&t);
+	} else if (t != NULL) {
+		store_abort(&t);
+	}
+	if (r < 0) {
+		log_warn("uses of keys are not recorded: %s", strerror(-r));
+	}
+	map_free(&uses.pending, free);
+	uses.pending = map_new();
+}
+
+void
+uses_start(void)
+{
+	uses.pending = map_new();
+	uses.addresses = map_new();
+	uses.timer = loop_timer_new(write_pending, NULL);
+}
+
+void
+uses_stop(void)
+{
+	if (uses.pending == NULL) {
+		return;
+	}
+	write_pending(NULL);
+	loop_timer_free(&uses.timer);
+	map_free(&uses.pending, free);
+	map_free(&uses.addresses, free);
+}
+
+static int
+count_row(void *arg, struct str key, struct str value)
+{
+	struct rows *rows = arg;
+
+	(void)key;
+	(void)value;
+	rows->n++;
+	return 0;
+}
+
+static struct rows *
+rows_of(uint32_t key)
+{
+	struct rows *rows = map_get_u64(uses.addresses, key);
+
+	if (rows == NULL) {
+		struct buf prefix = { 0 };
+
+		rows = mem_alloc(sizeof(*rows));
+		model_key_u32(&prefix, key);
+		/* An error has been logged; the count is not essential. */
+		if (store_each(accountd.store, STORE_KEY_USE, buf_str(&prefix),
+			count_row, rows) < 0) {
+			rows->n = 0;
+		}
+		buf_fini(&prefix);
+		(void)map_put_u64(uses.addresses, key, rows); /* new */
+	}
+	return rows;
+}
+
+/* The row for the address: its own, or the common one beyond the limit. */
+static void
+choose_row(struct buf *row, uint32_t key, struct str ip)
+{
+	struct rows *rows = rows_of(key);
+	struct buf value = { 0 };
+	int r;
+
+	row_key(row, key, ip);
+	r = store_get(
+	    accountd.store, NULL, STORE_KEY_USE, buf_str(row), &value);
+	buf_fini(&value);
+	if (r == 0) {
+		return;
+	}
+	if (rows->n < conf()->key_use_limit) {
+		rows->n++;
+		return;
+	}
+	buf_clear(row, SIZE_MAX);
+	row_key(row, key, STR(OTHERS));
+}
+
+void
+uses_add(uint32_t key, struct str client_ip)
+{
+	uint64_t now = clock_wall_us();
+	const struct schema_key_use one = { now, now, 1 };
+	struct buf row = { 0 };
+	struct use *u;
+
+	row_key(&row, key, client_ip);
+	u = map_get(uses.pending, buf_str(&row));
+	if (u == NULL) {
+		buf_clear(&row, SIZE_MAX);
+		choose_row(&row, key, client_ip);
+		u = map_get(uses.pending, buf_str(&row));
+	}
+	if (u == NULL) {
+		u = mem_alloc(sizeof(*u));
+		(void)map_put(uses.pending, buf_str(&row), u); /* new */
+	}
+	merge(&u->add, &one);
+	buf_fini(&row);
+	if (map_len(uses.pending) >= PENDING_MAX) {
+		write_pending(NULL);
+	} else if (!loop_timer_is_armed(uses.timer)) {
+		loop_timer_arm(uses.timer, WRITE_US);
+	}
+}
+
+struct each {
+	void (*fn)(void *arg, struct str ip, const struct schema_key_use *use);
+	void *arg;
+};
+
+static int
+show_row(void *arg, struct str key, struct str value)
+{
+	const struct each *e = arg;
+	struct schema_key_use use;
+
+	if (key.len > 4 && schema_decode(SCHEMA_key_use, value, &use) == 0) {
+		e->fn(e->arg, (struct str){ key.p + 4, key.len - 4 }, &use);
+	}
+	return 0;
+}
+
+int
+uses_each(uint32_t key,
+    void (*fn)(void *arg, struct str ip, const struct schema_key_use *use),
+    void *arg)
+{
+	struct each e = { fn, arg };
+	struct buf prefix = { 0 };
+	int r;
+
+	write_pending(NULL);
+	model_key_u32(&prefix, key);
+	r = store_each(
+	    accountd.store, STORE_KEY_USE, buf_str(&prefix), show_row, &e);
+	buf_fini(&prefix);
+	return r;
+}
+
+static int
+take_key(void *arg, struct str key, struct str value)
+{
+	struct buf *keys = arg;
+
+	(void)value;
+	buf_u16(keys, (uint16_t)key.len);
+	buf_add(keys, key.p, key.len);
+	return 0;
+}
+
+void
+uses_forget(uint32_t key)
+{
+	struct store_txn *t = NULL;
+	struct buf prefix = { 0 };
+	struct buf keys = { 0 };
+	int r;
+
+	write_pending(NULL);
+	model_key_u32(&prefix, key);
+	r = store_each(
+	    accountd.store, STORE_KEY_USE, buf_str(&prefix), take_key, &keys);
+	if (r == 0) {
+		r = store_begin(accountd.store, &t);
+	}
+	for (size_t at = 0; r == 0 && at < keys.len;) {
+		size_t n = (size_t)keys.p[at] | (size_t)keys.p[at + 1] << 8;
+
+		r = store_del(t, STORE_KEY_USE,
+		    (struct str){ (const char *)keys.p + at + 2, n });
+		at += 2 + n;
+	}
+	if (r == 0) {
+		r = store_commit(&t);
+	} else {
+		store_abort(&t); /* logged; rows without a key do no harm */
+	}
+	buf_fini(&prefix);
+	buf_fini(&keys);
+	free(map_del_u64(uses.addresses, key));
+}
