@@ -67,9 +67,9 @@ void core_free(struct core **core);
 void core_reconfigure(struct core *core, const struct core_config *c);
 
 /*
- * Ends recovery: from here core_advance and core_next do their work. Messages
- * whose recipients are all final and segments without live messages are
- * announced by core_next from here on.
+ * Ends recovery: from here core_advance and core_next do their work. Segments
+ * in which nothing is alive are told from here on; messages that became final
+ * before are not.
  */
 void core_start(struct core *core);
 

@@ -1,0 +1,154 @@
+/*
+ * What the schedule is made of:
+ *
+ *	site -> ring (site and pool) -> account queue -> tenant queue -> FIFOs
+ *
+ * A path (site and source address) takes from the ring of its source's pool.
+ * What a limit holds back leaves its list and waits at the gate of that
+ * limit, so that nothing blocked is looked at twice.
+ */
+#ifndef QMGR_CORE_SCHED_H
+#define QMGR_CORE_SCHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core_limits.h"
+#include "core_obj.h"
+
+/* Where limits are kept and what they hold back waits. */
+struct gate {
+	struct core_limits base;
+	struct core_limits override;
+	uint64_t override_until_us;
+	uint64_t tat_us;   /* GCRA: theoretical arrival time of the next */
+	uint32_t inflight; /* jobs */
+	uint32_t waiters;  /* paths, or fqs at a tenant's gate */
+	struct link awake;
+	uint32_t timer;
+	uint32_t owner; /* tenant at tenants' gates */
+	uint8_t level;	/* enum core_level */
+	bool is_awake;
+	bool is_shut; /* a source that may not be used */
+};
+
+struct tenant {
+	uint32_t account;
+	uint32_t sub;
+	uint32_t chain;
+	uint32_t parent; /* the account; its own number at an account */
+	uint32_t weight;
+	uint32_t quota;
+	uint32_t used;
+	uint32_t hour;
+	uint32_t queued;
+	uint32_t gate;
+};
+
+/* A tenant's mail through a pool. */
+struct flow {
+	uint32_t tenant;
+	uint32_t pool;
+	uint32_t chain;
+};
+
+struct source {
+	uint32_t gate; /* NIL: never named */
+	uint32_t pool;
+	uint32_t next; /* source + 1 of the same pool, 0 ends */
+};
+
+struct pool {
+	uint32_t sources; /* source + 1, 0: none */
+	uint32_t nsources;
+	uint32_t rings;
+};
+
+struct ring {
+	uint32_t site;
+	uint32_t pool;
+	uint32_t chain;
+	uint32_t site_next;
+	struct link pool_link;
+	uint32_t active; /* account queues with work; the first has its turn */
+	uint32_t nactive;
+	uint32_t weight; /* of the active ones */
+	uint32_t window; /* connections of its paths together */
+	uint32_t avail;	 /* paths that may take a job */
+	uint32_t paths;
+	uint32_t nsources; /* that have a path here */
+	struct link run;
+	bool is_running;
+	uint32_t queued; /* recipients */
+	uint32_t inflight;
+};
+
+enum fq_state { FQ_IDLE, FQ_ACTIVE, FQ_PARKED };
+
+/* A queue with its fair share: of an account at a ring, or (with FIFOs) of a
+ * tenant in its account's queue. */
+struct fq {
+	uint32_t parent; /* ring, or account queue */
+	uint32_t tenant;
+	uint32_t chain;
+	struct link link; /* among the active, or at a gate */
+	uint32_t active;  /* tenant queues of an account queue */
+	uint32_t nactive;
+	uint32_t queued; /* recipients */
+	uint32_t inflight;
+	uint32_t weight;
+	int32_t deficit;
+	uint32_t fifo[CLASSES];
+	uint32_t unnoted[CLASSES]; /* first without CORE_RATE_LIMITED */
+	struct link note;
+	uint8_t credit[CLASSES];
+	uint8_t state;
+	bool is_leaf;
+	bool is_noting;
+	bool is_ticketed; /* its turn at its tenant's gate has come */
+	bool is_on_quota; /* why it is parked */
+};
+
+enum path_state {
+	PATH_AVAIL,
+	PATH_FULL,
+	PATH_PARKED,
+	PATH_DEAD,
+	PATH_SUSPENDED
+};
+
+struct path {
+	uint32_t ring;
+	uint32_t source;
+	uint32_t ring_next;
+	struct link link; /* available ones of the ring, or at a gate */
+	struct link cancel;
+	double window;
+	double cohorts;	  /* of failures in a row */
+	uint32_t counted; /* in the ring's window */
+	uint64_t until_us;
+	uint32_t inflight;
+	uint32_t failures; /* suspensions in a row */
+	uint32_t timer;
+	uint32_t gate; /* where it is parked */
+	uint8_t state;
+	uint8_t tickets; /* bit per level: its turn at that gate has come */
+	bool is_probing;
+	bool is_dead; /* what a suspension returns to */
+	bool is_cancelling;
+};
+
+struct job {
+	uint64_t id;
+	uint32_t msg;
+	uint32_t path;
+	uint32_t fq; /* account queue */
+	uint32_t tenant;
+	uint32_t provider_gate; /* or NIL */
+	uint32_t rcpts;
+	uint32_t nrcpt;
+	uint32_t quota_hour;
+	int8_t feedback; /* worst enum core_feedback so far */
+};
+
+#endif
