@@ -1,0 +1,122 @@
+/* pbhook(1): endpoints that get an account's events. */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "client.h"
+
+static const char usage[] =
+    "usage: pbhook [-c DIR] [--json] add ACCOUNT[/SUB] URL [--kinds KIND,...]\n"
+    "              [--format cloudmailin|mandrill]\n"
+    "       pbhook [-c DIR] [--json] list [ACCOUNT[/SUB]]\n"
+    "       pbhook [-c DIR] [--json] delete ACCOUNT[/SUB] ID|URL\n";
+
+static void
+print_new(json_t *h, void *arg)
+{
+	(void)arg;
+	printf("id: %lld\nsecret: %s\n", (long long)client_int(h, "id"),
+	    client_str(h, "secret"));
+}
+
+static void
+print_row(json_t *h, void *arg)
+{
+	json_t *kind;
+	size_t i;
+
+	(void)arg;
+	printf("%-8lld %-24s %-8s %-12s %s", (long long)client_int(h, "id"),
+	    client_str(h, "account"), client_str(h, "status"),
+	    client_str(h, "format"), client_str(h, "url"));
+	json_array_foreach(json_object_get(h, "kinds"), i, kind)
+	{
+		printf("%s%s", i == 0 ? " " : ",", json_string_value(kind));
+	}
+	putchar('\n');
+}
+
+static void
+print_nothing(json_t *h, void *arg)
+{
+	(void)h;
+	(void)arg;
+}
+
+static void
+set_text(json_t *args, const char *name, const char *value)
+{
+	if (json_object_set_new(args, name, json_string(value)) < 0) {
+		client_die(EX_DATAERR, "%s: not UTF-8", name);
+	}
+}
+
+/* Options into args; returns the index of the first operand. */
+static int
+take_options(int argc, char **argv, json_t *args)
+{
+	static const struct option options[] = {
+		{ "kinds", required_argument, NULL, 'k' },
+		{ "format", required_argument, NULL, 'f' },
+		{ 0 },
+	};
+	int index = 0;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, &index)) != -1) {
+		if (c == '?') {
+			client_usage(NULL);
+		}
+		set_text(args, options[index].name, optarg);
+	}
+	return optind;
+}
+
+static const struct verb {
+	const char *name;
+	const char *command;
+	const char *second; /* name of the second operand; NULL: none */
+	void (*print)(json_t *line, void *arg);
+} verbs[] = {
+	{ "add", "hook.add", "url", print_new },
+	{ "list", "hook.list", NULL, print_row },
+	{ "delete", "hook.delete", "hook", print_nothing },
+};
+
+static const struct verb *
+find_verb(const char *name)
+{
+	for (size_t i = 0; name != NULL && i < array_len(verbs); i++) {
+		if (strcmp(name, verbs[i].name) == 0) {
+			return &verbs[i];
+		}
+	}
+	client_usage(name == NULL ? NULL : "unknown command");
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct verb *verb;
+	json_t *args = json_object();
+	char **operand;
+	int n;
+
+	client_init(&argc, argv, usage);
+	verb = find_verb(argv[1]);
+	n = take_options(argc - 1, argv + 1, args);
+	operand = argv + 1 + n;
+	n = argc - 1 - n;
+	if (verb->second != NULL ? n != 2 : n > 1) {
+		client_usage(NULL);
+	}
+	if (n > 0) {
+		set_text(args, "account", operand[0]);
+	}
+	if (n > 1) {
+		set_text(args, verb->second, operand[1]);
+	}
+	return client_call("accountd", verb->command, args,
+	    client_wants_json() ? NULL : verb->print, NULL);
+}
