@@ -11,6 +11,7 @@ struct details {
 	struct buf *out;
 	const char *object; /* the nested one that is open, or "" */
 	bool has_size;	    /* the event's own size comes later */
+	bool is_joined;	    /* fields of acc, for another event */
 };
 
 /* Opens and closes nested objects, which are there only when not empty. */
@@ -177,7 +178,9 @@ put_field(struct details *d, const struct event_plan *p, const void *event)
 	struct uuid u;
 
 	if (p->how == EVENT_HOW_SKIP ||
-	    (d->has_size && strcmp(p->name, "size") == 0)) {
+	    (d->has_size && strcmp(p->name, "size") == 0) ||
+	    /* the others' addresses are no business of this event */
+	    (d->is_joined && p->how == EVENT_HOW_RCPTS)) {
 		return;
 	}
 	if (p->how == EVENT_HOW_BOOL) {
@@ -356,7 +359,7 @@ put_details(struct buf *out, const struct event_view *v)
 {
 	const struct event_desc *desc = event_desc(v->type);
 	struct uuid id = view_id(v);
-	struct details d = { out, "", false };
+	struct details d = { .out = out, .object = "" };
 
 	json_put_num(out, "v", 1);
 	put_uuid(out, "event_id", &id);
@@ -370,8 +373,9 @@ put_details(struct buf *out, const struct event_view *v)
 	if (v->type != EVENT_accepted && v->acc != NULL && desc->has_common) {
 		d.has_size = event_number(v, "size") != 0;
 		json_put_time(out, "received_at", v->acc->time_us);
+		d.is_joined = true;
 		put_fields(&d, event_desc(EVENT_accepted), v->acc);
-		d.has_size = false;
+		d = (struct details){ .out = out, .object = "" };
 	}
 	put_fields(&d, desc, v->event);
 }

@@ -1,4 +1,3 @@
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -14,13 +13,15 @@
 #include "sender.h"
 #include "service.h"
 #include "tail.h"
+#include "time_parse.h"
 #include "webhookd.h"
 
 /* ---- which endpoint ----------------------------------------------------- */
 
 struct search {
-	const char *account;
-	const char *url;
+	const char *account; /* "": any */
+	const char *hook;    /* its number or URL */
+	uint64_t id;
 	struct hook *found;
 	unsigned n;
 };
@@ -30,33 +31,36 @@ match(struct hook *h, void *arg)
 {
 	struct search *s = arg;
 
-	if (strcmp(h->name, s->account) == 0 &&
-	    (s->url[0] == '\0' || strcmp(h->url_text, s->url) == 0)) {
+	if ((s->account[0] == '\0' || strcmp(h->name, s->account) == 0) &&
+	    (strcmp(h->url_text, s->hook) == 0 || h->id == s->id)) {
 		s->found = h;
 		s->n++;
 	}
 }
 
-/* By "hook", its number, or by "account" and "url". Ends the command when
- * there is not exactly one. */
+/* By "hook", its number or URL, and "account". Ends the command when there is
+ * not exactly one. */
 static struct hook *
 find(struct tool *t)
 {
 	const json_t *number = json_object_get(tool_args(t), "hook");
-	struct search s = { tool_arg(t, "account"), tool_arg(t, "url"), NULL,
-		0 };
+	struct search s = { .account = tool_arg(t, "account"),
+		.hook = tool_arg(t, "hook") };
 
 	if (json_is_integer(number)) {
-		s.found = hooks_find((uint32_t)json_integer_value(number));
-		s.n = s.found != NULL;
-	} else {
-		hooks_each(match, &s);
+		s.id = (uint64_t)json_integer_value(number);
+	} else if (str_u64(str_of(s.hook), UINT32_MAX, &s.id) < 0) {
+		s.id = 0;
 	}
+	hooks_each(match, &s);
 	if (s.n == 1) {
 		return s.found;
 	}
-	tool_end(t, s.n == 0 ? EX_NOHOST : EX_USAGE,
-	    s.n == 0 ? "no such endpoint" : "several endpoints: which one?");
+	if (s.n == 0) {
+		tool_end(t, EX_NOUSER, "there is no such hook");
+	} else {
+		tool_end(t, EX_USAGE, "several hooks have this URL");
+	}
 	return NULL;
 }
 
@@ -129,23 +133,25 @@ status(struct tool *t)
 
 /* ---- hook.replay -------------------------------------------------------- */
 
+/* "since": a time as time_parse has it, or the id of an event. */
 static void
 replay(struct tool *t)
 {
-	const json_t *since = json_object_get(tool_args(t), "since_us");
-	const char *event = tool_arg(t, "event_id");
+	const char *since = tool_arg(t, "since");
 	struct hook *h = find(t);
 	struct uuid id;
+	uint64_t us;
 
 	if (h == NULL) {
 		return;
 	}
-	if (json_is_integer(since)) {
-		sender_replay_time(h, (uint64_t)json_integer_value(since));
-	} else if (uuid_parse(str_of(event), &id) == 0) {
+	if (uuid_parse(str_of(since), &id) == 0) {
 		sender_replay_lsn(h, event_id_lsn(&id));
+	} else if (time_parse(since, clock_wall_us(), &us) == 0) {
+		sender_replay_time(h, us);
 	} else {
-		tool_end(t, EX_USAGE, "since when, or from which event?");
+		tool_end(t, EX_USAGE,
+		    "since when (2h, 2026-11-22T10:00), or which event_id?");
 		return;
 	}
 	tool_out(t, describe(h));

@@ -169,6 +169,7 @@ test_event_json_details_repeat_what_was_accepted(void **state)
 	assert_string_equal(text(d, "orcpt"), "rfc822;B@sink.test");
 	assert_int_equal(number(d, "nrcpt"), 2);
 	assert_int_equal(number(d, "rcpt_n"), 1);
+	assert_null(json_object_get(d, "recipients"));
 	json_decref(o);
 }
 
