@@ -17,9 +17,14 @@
 /* Master hands the control channel over as this descriptor. */
 #define MASTER_FD 3
 
+/* A channel. Those that come before start wait as descriptors, so that no
+ * message is handled before start has run. */
 struct link {
 	struct link *next;
 	struct peer *peer;
+	int fd; /* -1 once there is a peer */
+	enum role role;
+	uint32_t index;
 };
 
 static const struct service *service;
@@ -27,6 +32,7 @@ static struct conf *config;
 static uint32_t own_index;
 static struct peer *master;
 static struct link *links; /* newest first */
+static bool is_started;
 static bool is_draining;
 static struct loop_timer *drain_timer;
 
@@ -60,7 +66,7 @@ struct peer *
 service_peer(enum role role, uint32_t index)
 {
 	for (struct link *l = links; l != NULL; l = l->next) {
-		if (peer_role(l->peer) == role && peer_index(l->peer) == index) {
+		if (l->role == role && l->index == index) {
 			return l->peer;
 		}
 	}
@@ -74,7 +80,7 @@ service_peers(enum role role, void (*fn)(struct peer *p, void *arg), void *arg)
 
 	for (struct link *l = links; l != NULL; l = next) {
 		next = l->next;
-		if (peer_role(l->peer) == role) {
+		if (l->role == role && l->peer != NULL) {
 			fn(l->peer, arg);
 		}
 	}
@@ -102,6 +108,18 @@ on_peer_down(struct peer *p, const char *error)
 }
 
 static void
+open_peer(struct link *l)
+{
+	l->peer = peer_new(l->fd,
+	    &(struct peer_config){ .self = service->role,
+		.role = l->role,
+		.index = l->index,
+		.handlers = service->handlers,
+		.down = on_peer_down });
+	l->fd = -1;
+}
+
+static void
 on_channel(struct peer *p, uint32_t id, const void *msg)
 {
 	const struct ipc_channel *m = msg;
@@ -113,16 +131,13 @@ on_channel(struct peer *p, uint32_t id, const void *msg)
 		return;
 	}
 	l = mem_alloc(sizeof(*l));
-	l->peer = peer_new(fd,
-	    &(struct peer_config){ .self = service->role,
-		.role = (enum role)m->role,
-		.index = m->index,
-		.handlers = service->handlers,
-		.down = on_peer_down });
-	l->next = links;
+	*l = (struct link){ links, NULL, fd, (enum role)m->role, m->index };
 	links = l;
-	if (service->peer_up != NULL) {
-		service->peer_up(l->peer);
+	if (is_started) {
+		open_peer(l);
+		if (service->peer_up != NULL) {
+			service->peer_up(l->peer);
+		}
 	}
 }
 
@@ -168,8 +183,17 @@ on_begin(struct peer *p, uint32_t id, const void *msg)
 
 	(void)id;
 	(void)msg;
+	for (struct link *l = links; l != NULL; l = l->next) {
+		open_peer(l);
+	}
+	is_started = true;
 	if (service->start != NULL) {
 		service->start();
+	}
+	for (struct link *l = links; l != NULL; l = l->next) {
+		if (service->peer_up != NULL) {
+			service->peer_up(l->peer);
+		}
 	}
 	(void)peer_send(p, IPC_ready, 0, &ready);
 }
@@ -342,8 +366,15 @@ release(void)
 {
 	/* As when the other ends go away: requests hear NULL first. */
 	while (links != NULL) {
-		struct peer *p = links->peer;
+		struct link *l = links;
+		struct peer *p = l->peer;
 
+		if (p == NULL) { /* never started */
+			links = l->next;
+			(void)close(l->fd);
+			free(l);
+			continue;
+		}
 		on_peer_down(p, NULL);
 		peer_free(&p);
 	}

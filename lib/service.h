@@ -7,8 +7,9 @@
  *   init        still with the privileges it was started with
  *   root directory, groups and user, no new privileges
  *   sandbox     system calls, file system, network
- *   channels    as master sends them (peer_up)
- *   start       when all first channels and listeners are there
+ *   start       when all first channels and listeners are there; no message
+ *               was handled before
+ *   peer_up     for each of the channels, and for later ones when they come
  *   ready       told to master
  *   loop ... drain ... exit
  */
