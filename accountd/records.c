@@ -172,6 +172,9 @@ records_judge(struct schema_domain *d, const struct ipc_domain_rep *rep,
 	    &d->bounce_reason);
 	take(rep->spf, rep->spf_reason, &d->spf_status, &d->spf_reason);
 	take(rep->dmarc, rep->dmarc_reason, &d->dmarc_status, &d->dmarc_reason);
+	if (rep->dkim1 == CHECK_TEMPORARY) {
+		return false;
+	}
 	if (rep->dkim1 == CHECK_OK) {
 		d->failing_us = 0;
 		d->verified_us =
