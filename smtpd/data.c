@@ -244,6 +244,18 @@ finish_bdat(struct tx *tx)
 	buf_move(&tx->content, &out);
 }
 
+/*
+ * The reply to content that was dropped: of several faults always the same
+ * one, however the bytes came in.
+ */
+static const char *
+refusal_of(const struct tx *tx)
+{
+	const char *fault = find_fault(&tx->scan);
+
+	return tx->refusal != NULL && fault != NULL ? fault : tx->refusal;
+}
+
 /* The content is complete. */
 static void
 complete(struct session *s)
@@ -263,9 +275,10 @@ complete(struct session *s)
 		}
 	}
 	if (tx->refusal != NULL) {
-		submit_refuse(tx, tx->refusal);
+		submit_refuse(tx, refusal_of(tx));
 		return;
 	}
+	(void)buf_reserve(&tx->content, 1); /* not NULL when empty */
 	tx->header_len = scan->has_body ? scan->header_len : tx->content.len;
 	tx->body_off = scan->has_body ? scan->body_off : tx->content.len;
 	if (tx->is_bdat) {
@@ -380,7 +393,7 @@ end_chunk(struct session *s, uint64_t size)
 	}
 	s->mode = MODE_COMMAND;
 	if (tx->refusal != NULL) {
-		submit_refuse(tx, tx->refusal);
+		submit_refuse(tx, refusal_of(tx));
 		return;
 	}
 	if (size < CHUNK_SMALL) {

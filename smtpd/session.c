@@ -157,13 +157,11 @@ skip_line(struct session *s)
 
 	stream_consume(s->stream, n);
 	s->skipped += (uint32_t)n;
-	if (lf != NULL) {
-		s->mode = MODE_COMMAND;
-		session_error(s, "500 5.5.2 Error: line too long");
-		return true;
-	}
 	if (s->skipped > SKIP_MAX) {
 		session_close(s, "421 4.7.0 Error: line too long");
+	} else if (lf != NULL) {
+		s->mode = MODE_COMMAND;
+		session_error(s, "500 5.5.2 Error: line too long");
 	}
 	return n != 0;
 }

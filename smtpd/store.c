@@ -74,6 +74,9 @@ find_message_id(const struct tx *tx, struct scratch *t)
 	const char *id;
 	size_t len;
 
+	if (tx->header.message_id == 0 && tx->added.len == 0) {
+		return (struct str){ 0 };
+	}
 	if (tx->header.message_id == 0 &&
 	    !header_find(
 		(const char *)tx->added.p, tx->added.len, "Message-ID", &f)) {

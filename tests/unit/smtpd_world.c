@@ -148,9 +148,9 @@ on_deadline(void *arg)
 static void
 answer_auth(struct call *c)
 {
-	struct ipc_auth_rep rep = { .account = 7,
-		.key = 9,
-		.name = STR("acme") };
+	struct ipc_auth_rep rep = {
+		.account = 7, .key = 9, .name = STR("acme")
+	};
 
 	if (world.accountd == WORLD_REFUSES) {
 		rep.verdict = world.verdict;
@@ -207,7 +207,7 @@ static void
 answer_sign(struct call *c, const struct ipc_sign_req *req)
 {
 	struct ipc_sign_rep rep = { .fields = STR(
-				    "DKIM-Signature: v=1; d=signed\r\n") };
+					"DKIM-Signature: v=1; d=signed\r\n") };
 
 	buf_clear(&world.signed_header, 0);
 	buf_add(&world.signed_header, req->header.p, req->header.len);
@@ -269,10 +269,10 @@ note_request(enum ipc_type type, const void *m, int fd)
 		const struct ipc_auth_req *req = m;
 
 		world.auth_requests++;
-		memcpy(world.password_space, req->password.p,
-		    req->password.len);
-		world.last_password = (struct str){ world.password_space,
-			req->password.len };
+		memcpy(
+		    world.password_space, req->password.p, req->password.len);
+		world.last_password =
+		    (struct str){ world.password_space, req->password.len };
 	}
 	world.client_requests += type == IPC_client_req;
 	world.tx_requests += type == IPC_tx_req;
@@ -306,11 +306,9 @@ peer_call(struct peer *p, enum ipc_type type, const void *m, int fd,
 	}
 	note_request(type, m, fd);
 	c = mem_alloc(sizeof(*c));
-	*c = (struct call){ .next = calls,
-		.peer = p,
-		.id = last_id,
-		.fn = fn,
-		.arg = arg };
+	*c = (struct call){
+		.next = calls, .peer = p, .id = last_id, .fn = fn, .arg = arg
+	};
 	buf_move(&c->packet, &packet);
 	calls = c;
 	if (id != NULL) {
@@ -435,16 +433,16 @@ keep(const void *rec, size_t len, const struct iovec *content, int n)
 {
 	struct world_message *m;
 
-	world.messages = mem_resize(world.messages,
-	    (world.n_messages + 1) * sizeof(*m));
+	world.messages =
+	    mem_resize(world.messages, (world.n_messages + 1) * sizeof(*m));
 	m = &world.messages[world.n_messages++];
 	*m = (struct world_message){ 0 };
 	buf_add(&m->record, rec, len);
 	for (int i = 0; i < n; i++) {
 		buf_add(&m->content, content[i].iov_base, content[i].iov_len);
 	}
-	if (event_decode(EVENT_accepted, m->record.p, m->record.len,
-		&m->event) < 0) {
+	if (event_decode(
+		EVENT_accepted, m->record.p, m->record.len, &m->event) < 0) {
 		abort();
 	}
 }
@@ -549,8 +547,7 @@ bigfile_close(struct bigfile **bp, bool is_kept)
 		return;
 	}
 	if (is_kept && world.n_messages != 0) {
-		struct world_message *m =
-		    &world.messages[world.n_messages - 1];
+		struct world_message *m = &world.messages[world.n_messages - 1];
 
 		if (m->event.big_len != b->data.len ||
 		    m->event.big_crc != plog_crc(0, b->data.p, b->data.len)) {
@@ -598,12 +595,8 @@ world_start(const char *cf)
 }
 
 void
-world_stop(void)
+world_forget(void)
 {
-	worker_stop();
-	while (calls != NULL) {
-		call_free(calls);
-	}
 	for (size_t i = 0; i < world.n_messages; i++) {
 		buf_fini(&world.messages[i].record);
 		buf_fini(&world.messages[i].content);
@@ -611,6 +604,16 @@ world_stop(void)
 	free(world.messages);
 	buf_fini(&world.signed_header);
 	world = (struct world){ 0 };
+}
+
+void
+world_stop(void)
+{
+	worker_stop();
+	while (calls != NULL) {
+		call_free(calls);
+	}
+	world_forget();
 	conf_free(&config);
 	loop_fini();
 }

@@ -34,8 +34,8 @@ enum world_log {
 
 /* One message as it was given to the log. */
 struct world_message {
-	struct buf record; /* encoded accepted event */
-	struct buf content; /* with the big body behind */
+	struct buf record;	     /* encoded accepted event */
+	struct buf content;	     /* with the big body behind */
 	struct event_accepted event; /* decoded from record */
 };
 
@@ -74,6 +74,9 @@ void world_start(const char *cf);
 
 /* Stops smtpd and frees everything. */
 void world_stop(void);
+
+/* Forgets the messages and counts so far. */
+void world_forget(void);
 
 /* What the log was given late is done now, or has failed (status). */
 void world_log_done(int status);

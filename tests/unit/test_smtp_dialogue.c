@@ -18,6 +18,7 @@
  *   accountd, signd, log, big MOOD ...   see do_mood
  *   stored N          so many messages are in the log
  *   field NAME VALUE  of the last accepted record (* as above)
+ *   blocked N yes|no  recipient N of it is suppressed
  *   has TEXT, lacks TEXT, is TEXT   the content of the last message
  *   count NAME N      a counter of struct world
  *   drain, revoke, changed, pressure on|off, done
@@ -169,8 +170,8 @@ pull(void)
 			end.is_closed |= e != SSL_ERROR_WANT_READ &&
 			    e != SSL_ERROR_WANT_WRITE;
 		} else {
-			end.is_closed |= n == 0 ||
-			    (errno != EAGAIN && errno != EINTR);
+			end.is_closed |=
+			    n == 0 || (errno != EAGAIN && errno != EINTR);
 		}
 		return;
 	}
@@ -255,7 +256,8 @@ do_tls(bool must_fail, int max_version)
 	(void)fcntl(end.fd, F_SETFL, O_NONBLOCK);
 	for (int i = 0; i < 50; i++) {
 		r = SSL_do_handshake(end.ssl);
-		if (r == 1 || SSL_get_error(end.ssl, r) != SSL_ERROR_WANT_READ) {
+		if (r == 1 ||
+		    SSL_get_error(end.ssl, r) != SSL_ERROR_WANT_READ) {
 			break;
 		}
 		fake_loop_settle();
@@ -285,8 +287,8 @@ expect_line(const char *pattern)
 	}
 	line.len--;
 	if (!matches(pattern, line)) {
-		fail_line("expected \"%s\", got \"%.*s\"", pattern,
-		    STR_ARG(line));
+		fail_line(
+		    "expected \"%s\", got \"%.*s\"", pattern, STR_ARG(line));
 	}
 	buf_drop(&end.in, line.len + 2);
 }
@@ -411,8 +413,7 @@ do_field(char *args)
 		break;
 	case REC_T_U64:
 		buf_printf(&text, "%llu",
-		    (unsigned long long)*(
-			const uint64_t *)(const void *)event);
+		    (unsigned long long)*(const uint64_t *)(const void *)event);
 		break;
 	case REC_T_STR:
 	case REC_T_BLOB: {
@@ -425,10 +426,32 @@ do_field(char *args)
 		fail_line("no such field %s", args);
 	}
 	if (!matches(value != NULL ? value : "", buf_str(&text))) {
-		fail_line("%s is \"%.*s\"", args, (int)text.len,
-		    (char *)text.p);
+		fail_line(
+		    "%s is \"%.*s\"", args, (int)text.len, (char *)text.p);
 	}
 	buf_fini(&text);
+}
+
+/* blocked ORDINAL yes|no */
+static void
+do_blocked(const char *args)
+{
+	struct str rcpts = last_message()->event.rcpts;
+	struct event_rcpt r = { 0 };
+	unsigned n;
+	char word[8];
+
+	if (sscanf(args, "%u %7s", &n, word) != 2) {
+		fail_line("blocked N yes|no");
+	}
+	for (unsigned i = 0; i <= n; i++) {
+		if (!event_rcpt_next(&rcpts, &r)) {
+			fail_line("no recipient %u", n);
+		}
+	}
+	if (((r.notify & RCPT_BLOCKED) != 0) != (strcmp(word, "yes") == 0)) {
+		fail_line("recipient %u: %u", n, r.notify);
+	}
 }
 
 enum content_check { CONTENT_HAS, CONTENT_LACKS, CONTENT_IS };
@@ -512,6 +535,8 @@ do_check(const char *word, char *args)
 		}
 	} else if (strcmp(word, "field") == 0) {
 		do_field(args);
+	} else if (strcmp(word, "blocked") == 0) {
+		do_blocked(args);
 	} else if (strcmp(word, "has") == 0) {
 		do_content(args, CONTENT_HAS);
 	} else if (strcmp(word, "lacks") == 0) {
@@ -614,16 +639,14 @@ do_setup(const char *word, char *args, struct buf *cf)
 {
 	if (strcmp(word, "conf") == 0) {
 		if (strcmp(args, "cert") == 0) {
-			buf_printf(cf, "smtpd_tls_cert_file = %s\n",
-			    cert_path);
+			buf_printf(cf, "smtpd_tls_cert_file = %s\n", cert_path);
 		} else {
 			buf_printf(cf, "%s\n", args);
 		}
 	} else if (strcmp(word, "role") == 0) {
-		end.role = strcmp(args, "mx") == 0 ? PORT_MX
-		    : strcmp(args, "submissions") == 0
-		    ? PORT_SUBMISSIONS
-		    : PORT_SUBMISSION;
+		end.role = strcmp(args, "mx") == 0     ? PORT_MX
+		    : strcmp(args, "submissions") == 0 ? PORT_SUBMISSIONS
+						       : PORT_SUBMISSION;
 	} else if (strcmp(word, "client") == 0) {
 		str_copy(end.ip, sizeof(end.ip), str_of(args));
 	} else {
@@ -670,7 +693,8 @@ run_file(FILE *f)
 		if (!is_started && do_setup(word, args, &cf)) {
 			continue;
 		}
-		if (!is_started && (strcmp(word, "accountd") == 0 ||
+		if (!is_started &&
+		    (strcmp(word, "accountd") == 0 ||
 			strcmp(word, "log") == 0)) {
 			(void)do_world(word, args);
 			continue;
@@ -776,7 +800,8 @@ find_dialogues(const char *dir, struct CMUnitTest *tests)
 		tests[n++] = (struct CMUnitTest){
 			.name = strndup(e->d_name, (size_t)(dot - e->d_name)),
 			.test_func = dialogue_goes_as_written,
-			.initial_state = path };
+			.initial_state = path
+		};
 	}
 	if (d != NULL) {
 		closedir(d);
@@ -804,8 +829,7 @@ main(int argc, char **argv)
 		    srcdir != NULL ? srcdir : ".");
 		n = find_dialogues(dir, tests);
 	}
-	r = n == 0 ? 1
-		   : _cmocka_run_group_tests("smtp", tests, n, NULL, NULL);
+	r = n == 0 ? 1 : _cmocka_run_group_tests("smtp", tests, n, NULL, NULL);
 	(void)unlink(cert_path);
 	for (size_t i = 0; argc == 1 && i < n; i++) {
 		free((void *)(uintptr_t)tests[i].name);

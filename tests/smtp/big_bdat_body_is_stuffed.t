@@ -1,0 +1,22 @@
+# The file has what DATA would have sent.
+conf mynetworks = 192.0.2.0/24
+conf mynetworks_account = relay
+S: 220 *
+C: EHLO client.example
+S* 8 250*
+C: MAIL FROM:<a@example.org>
+S: 250 2.1.0 *
+C: RCPT TO:<b@example.net>
+S: 250 2.1.5 *
+C: BDAT 23
+C> From: a@example.org\r\n\r\n
+S: 250 *
+C: BDAT 490000
+C* 5000 .01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234\r\n
+S: 250 *
+C: BDAT 1 LAST
+C> .
+S: 250 2.0.0 *
+field big_len 495004
+field flags 0
+is ..01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234\r\n..\r\n

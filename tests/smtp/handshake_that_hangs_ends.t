@@ -1,0 +1,6 @@
+# S12: half a handshake, then silence.
+conf cert
+role submissions
+quiet
+pass 60
+closed

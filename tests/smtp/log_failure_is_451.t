@@ -1,0 +1,33 @@
+# Rule 1: no 250 without the sync.
+conf mynetworks = 192.0.2.0/24
+conf mynetworks_account = relay
+S: 220 *
+C: EHLO client.example
+S* 8 250*
+C: MAIL FROM:<a@example.org>
+S: 250 2.1.0 *
+C: RCPT TO:<b@example.net>
+S: 250 2.1.5 *
+C: DATA
+S: 354 *
+log eio
+C> From: a@example.org\r\n.\r\n
+S: 451 4.3.0 *
+log enospc
+C: MAIL FROM:<a@example.org>
+S: 250 2.1.0 *
+C: RCPT TO:<b@example.net>
+S: 250 2.1.5 *
+C: DATA
+S: 354 *
+C> From: a@example.org\r\n.\r\n
+S: 452 4.3.1 *
+log ok
+C: MAIL FROM:<a@example.org>
+S: 250 2.1.0 *
+C: RCPT TO:<b@example.net>
+S: 250 2.1.5 *
+C: DATA
+S: 354 *
+C> From: a@example.org\r\n.\r\n
+S: 250 2.0.0 *

@@ -1,0 +1,27 @@
+# At the start, or after a busy second.
+conf mynetworks = 192.0.2.0/24
+conf mynetworks_account = relay
+log silent
+S: 220 *
+C: EHLO client.example
+S* 8 250*
+C: MAIL FROM:<a@example.org>
+S: 250 2.1.0 *
+C: RCPT TO:<b@example.net>
+S: 250 2.1.5 *
+C: DATA
+S: 354 *
+C> From: a@example.org\r\n.\r\n
+quiet
+log ok
+pass 11
+S: 452 4.3.1 *
+pass 2
+C: MAIL FROM:<a@example.org>
+S: 250 2.1.0 *
+C: RCPT TO:<b@example.net>
+S: 250 2.1.5 *
+C: DATA
+S: 354 *
+C> From: a@example.org\r\n.\r\n
+S: 250 2.0.0 *

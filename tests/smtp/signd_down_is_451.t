@@ -1,0 +1,36 @@
+# Unsigned is not sent.
+conf mynetworks = 192.0.2.0/24
+conf mynetworks_account = relay
+accountd sign example.org
+S: 220 *
+C: EHLO client.example
+S* 8 250*
+C: MAIL FROM:<a@example.org>
+S: 250 2.1.0 *
+C: RCPT TO:<b@example.net>
+S: 250 2.1.5 *
+C: DATA
+S: 354 *
+signd refuses
+C> From: a@example.org\r\n.\r\n
+S: 451 4.3.0 *
+stored 0
+signd down
+C: MAIL FROM:<a@example.org>
+S: 250 2.1.0 *
+C: RCPT TO:<b@example.net>
+S: 250 2.1.5 *
+C: DATA
+S: 354 *
+C> From: a@example.org\r\n.\r\n
+S: 451 4.3.0 *
+signd ok
+C: MAIL FROM:<a@example.org>
+S: 250 2.1.0 *
+C: RCPT TO:<b@example.net>
+S: 250 2.1.5 *
+C: DATA
+S: 354 *
+C> X: y\r\n\r\nx\r\n.\r\n
+S: 550 5.6.0 *
+stored 0
