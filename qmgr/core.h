@@ -145,7 +145,11 @@ uint32_t core_find(const struct core *core, const struct uuid *id);
 int core_move(
     struct core *core, uint32_t msg, const struct core_place *to) MUST_CHECK;
 
-/* The accepted record's place in the journal became known. */
+/*
+ * The accepted record's place in the journal became known. A message that was
+ * added with 0 after core_start is not in the journal yet: its recipients
+ * wait until this is called, and no command may be given that takes it.
+ */
 void core_set_lsn(struct core *core, uint32_t msg, uint64_t accept_lsn);
 
 /*

@@ -41,6 +41,8 @@ uint8_t cost_encode(uint64_t size);
  */
 
 void rcpt_new(struct core *core, uint32_t msg, const struct core_rcpt *from);
+/* Files those that waited for their message's LSN. */
+void rcpts_are_ready(struct core *core, uint32_t msg);
 void rcpt_state(struct core *core, uint32_t rcpt, enum core_rcpt_state to);
 /* Out of the list that its state names. */
 void rcpt_unlink(struct core *core, uint32_t rcpt);

@@ -269,6 +269,9 @@ core_set_lsn(struct core *core, uint32_t msg, uint64_t accept_lsn)
 	bug_on(!is_message(core, msg));
 	msg_at(core, msg)->lsn_low = (uint32_t)accept_lsn;
 	msg_at(core, msg)->lsn_high = (uint16_t)(accept_lsn >> 32);
+	if (accept_lsn != 0) {
+		rcpts_are_ready(core, msg);
+	}
 }
 
 void

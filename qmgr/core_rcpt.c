@@ -85,7 +85,31 @@ rcpt_new(struct core *core, uint32_t msg, const struct core_rcpt *from)
 	core->by_state[r->state]++;
 	domain_at(core, r->domain)->refs++;
 	tenant_queued(core, flow_at(core, m->flow)->tenant, 1);
+	if (core->is_started && message_lsn(m) == 0) {
+		r->at = from->due_s;
+		r->flags = RCPT_UNREADY | (from->is_held ? RCPT_TO_HOLD : 0);
+		rcpt_state(core, i, CORE_RCPT_HELD);
+		return;
+	}
 	file(core, i, from->due_s, from->is_held);
+}
+
+void
+rcpts_are_ready(struct core *core, uint32_t msg)
+{
+	const struct msg *m = msg_at(core, msg);
+	uint32_t i = m->rcpts;
+
+	for (uint32_t n = m->live; n > 0; n--) {
+		struct rcpt *r = rcpt_at(core, i);
+		uint8_t flags = r->flags;
+
+		if (r->state == CORE_RCPT_HELD && (flags & RCPT_UNREADY) != 0) {
+			r->flags = 0;
+			file(core, i, r->at, (flags & RCPT_TO_HOLD) != 0);
+		}
+		i = r->sibling;
+	}
 }
 
 void
