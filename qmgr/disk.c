@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -278,6 +279,8 @@ struct disk *
 disk_new(void)
 {
 	struct disk *d = mem_alloc(sizeof(*d));
+	sigset_t all;
+	sigset_t before;
 
 	fifo_init(&d->todo);
 	fifo_init(&d->done);
@@ -285,7 +288,11 @@ disk_new(void)
 	bug_on(d->event < 0);
 	bug_on(pthread_mutex_init(&d->lock, NULL) != 0);
 	bug_on(pthread_cond_init(&d->wake, NULL) != 0);
+	/* Signals are the loop's business. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	bug_on(pthread_create(&d->thread, NULL, work, d) != 0);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	d->io = loop_io_new(d->event, LOOP_READ, on_event, d);
 	return d;
 }

@@ -30,7 +30,8 @@ struct entry {
 	uint64_t b;
 };
 
-enum entry_state { ENTRY_WAITS, ENTRY_SENT, ENTRY_DONE };
+/* ENTRY_MARK: no record, only a callback (jrn_after). */
+enum entry_state { ENTRY_WAITS, ENTRY_SENT, ENTRY_DONE, ENTRY_MARK };
 
 struct jrn {
 	struct jrn_config c;
@@ -47,6 +48,7 @@ struct jrn {
 	uint64_t durable;
 	bool is_broken;
 	bool is_making_file;
+	bool is_closing;
 };
 
 static size_t
@@ -87,14 +89,38 @@ set_state(struct jrn *j, bool is_ok, const char *reason)
 }
 
 static void
+skip_marks(struct jrn *j)
+{
+	while (j->next < queue_end(j) &&
+	    entry_at(j, j->next)->state == ENTRY_MARK) {
+		j->next += entry_size(entry_at(j, j->next));
+	}
+}
+
+/* Moves the head over what is done; marks that it meets are called. */
+static void
+pass_done(struct jrn *j)
+{
+	while (j->head < queue_end(j)) {
+		struct entry e = *entry_at(j, j->head);
+
+		if (e.state != ENTRY_DONE && e.state != ENTRY_MARK) {
+			break;
+		}
+		j->head += entry_size(&e);
+		if (e.state == ENTRY_MARK && !j->is_closing) {
+			e.done(j->c.arg, 0, e.a, e.b); /* may write */
+		}
+	}
+}
+
+static void
 drop_done(struct jrn *j)
 {
 	size_t n;
 
-	while (j->head < queue_end(j) &&
-	    entry_at(j, j->head)->state == ENTRY_DONE) {
-		j->head += entry_size(entry_at(j, j->head));
-	}
+	skip_marks(j);
+	pass_done(j);
 	n = j->head - j->front;
 	if (n == j->queue.len) {
 		buf_clear(&j->queue, KEEP_BYTES);
@@ -121,8 +147,10 @@ static void
 on_done(void *arg, int status, uint64_t segid, uint64_t off)
 {
 	struct jrn *j = arg;
-	struct entry e = *entry_at(j, j->next);
+	struct entry e;
 
+	skip_marks(j);
+	e = *entry_at(j, j->next);
 	bug_on(e.state != ENTRY_SENT);
 	j->sent--;
 	if (status < 0 && status != -ECANCELED) {
@@ -134,16 +162,16 @@ on_done(void *arg, int status, uint64_t segid, uint64_t off)
 	}
 	entry_at(j, j->next)->state = ENTRY_DONE;
 	j->next += entry_size(&e);
+	if (status == 0 && !j->is_closing) {
+		if (j->waiting == 0) {
+			set_state(j, true, "");
+		}
+		if (e.done != NULL) {
+			e.done(j->c.arg, journal_lsn((uint32_t)segid, off), e.a,
+			    e.b);
+		}
+	}
 	drop_done(j);
-	if (status == -ECANCELED) {
-		return;
-	}
-	if (j->waiting == 0) {
-		set_state(j, true, "");
-	}
-	if (e.done != NULL) {
-		e.done(j->c.arg, journal_lsn((uint32_t)segid, off), e.a, e.b);
-	}
 }
 
 /* Sends what waits, in order; stops when the writer has no file. */
@@ -249,7 +277,7 @@ on_durable(void *arg, uint64_t segid, uint64_t off, bool is_sealed)
 	uint64_t lsn = journal_lsn((uint32_t)segid, off);
 
 	(void)is_sealed;
-	if (lsn <= j->durable) {
+	if (lsn <= j->durable || j->is_closing) {
 		return;
 	}
 	j->durable = lsn;
@@ -290,6 +318,7 @@ jrn_free(struct jrn **jp)
 		return;
 	}
 	*jp = NULL;
+	j->is_closing = true;
 	plog_writer_free(&j->writer);
 	loop_timer_free(&j->retry);
 	buf_fini(&j->queue);
@@ -327,8 +356,8 @@ finish_entry(struct jrn *j, uint64_t place)
 	if (j->waiting > 1 || j->is_broken) {
 		return; /* order is kept: behind those that wait */
 	}
-	if (plog_append(j->writer, e->type, e + 1, e->len, NULL, 0, on_done,
-		j) < 0) {
+	if (plog_append(
+		j->writer, e->type, e + 1, e->len, NULL, 0, on_done, j) < 0) {
 		return;
 	}
 	if (j->sent == 0) {
@@ -360,6 +389,17 @@ jrn_write_raw(struct jrn *j, enum event_type type, struct str rec,
 	finish_entry(j, place);
 }
 
+void
+jrn_after(struct jrn *j, jrn_done_fn *done, uint64_t a, uint64_t b)
+{
+	if (j->head == queue_end(j)) {
+		done(j->c.arg, 0, a, b);
+		return;
+	}
+	entry_at(j, begin_entry(j, (enum event_type)0, done, a, b))->state =
+	    ENTRY_MARK;
+}
+
 bool
 jrn_is_ok(const struct jrn *j)
 {
@@ -370,6 +410,18 @@ size_t
 jrn_pending(const struct jrn *j)
 {
 	return j->queue.len - (size_t)(j->head - j->front);
+}
+
+uint64_t
+jrn_position(const struct jrn *j)
+{
+	return queue_end(j);
+}
+
+uint64_t
+jrn_settled(const struct jrn *j)
+{
+	return j->head;
 }
 
 uint64_t

@@ -50,11 +50,23 @@ void jrn_write(struct jrn *j, enum event_type type, const void *event,
 void jrn_write_raw(struct jrn *j, enum event_type type, struct str rec,
     jrn_done_fn *done, uint64_t a, uint64_t b);
 
+/* Writes nothing; done is called when all that was written before is durable
+ * (its lsn is 0). */
+void jrn_after(struct jrn *j, jrn_done_fn *done, uint64_t a, uint64_t b);
+
 /* Whether the last attempt to write succeeded. */
 bool jrn_is_ok(const struct jrn *j);
 
 /* Bytes given and not durable yet. */
 size_t jrn_pending(const struct jrn *j);
+
+/*
+ * Places in the order of writing: of the next record, and the first that is
+ * not durable. What was written before a position is durable when
+ * jrn_settled has reached it.
+ */
+uint64_t jrn_position(const struct jrn *j);
+uint64_t jrn_settled(const struct jrn *j);
 
 /* End of what is durable in this run; 0 before the first sync. */
 uint64_t jrn_durable(const struct jrn *j);

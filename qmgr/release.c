@@ -1,0 +1,121 @@
+/*
+ * What is not needed any more: segments in which nothing is alive, big files
+ * of finished messages. A file goes only when the facts that make it
+ * needless are durable.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "core_view.h"
+#include "log.h"
+#include "qmgr.h"
+
+static bool
+is_needed(struct qmgr *q, const struct seg *g)
+{
+	struct core_segment_view v;
+
+	if (!g->is_read || g->is_removing || g->is_damaged || g->live != 0 ||
+	    g->jobs != 0) {
+		return true;
+	}
+	core_segment_get(q->core, g->segid, &v);
+	return v.messages != 0;
+}
+
+static void
+on_removed(void *arg, uint64_t segid, int status, int fd)
+{
+	struct qmgr *q = arg;
+	struct seg *g = segs_find(q->segs, segid);
+
+	(void)fd;
+	if (status < 0) {
+		/* Tried again at the next start: the fact stands. */
+		log_error("segment %016" PRIx64 " cannot be removed: %s", segid,
+		    strerror(-status));
+		return;
+	}
+	if (g != NULL) {
+		segs_drop(q->segs, g);
+	}
+}
+
+static void
+remove_file(struct qmgr *q, struct seg *g)
+{
+	char path[SEG_PATH_SIZE];
+
+	segs_close(q->segs, g);
+	seg_path(g->segid, path);
+	disk_remove(q->disk, path, on_removed, q, g->segid);
+}
+
+static void
+on_fact(void *arg, uint64_t lsn, uint64_t segid, uint64_t zero)
+{
+	struct qmgr *q = arg;
+	struct seg *g = segs_find(q->segs, segid);
+
+	(void)lsn;
+	(void)zero;
+	if (g != NULL) {
+		remove_file(q, g);
+	}
+}
+
+void
+release_segment(struct qmgr *q, struct seg *g)
+{
+	struct event_segment_removed e = { .segid = g->segid };
+
+	if (is_needed(q, g)) {
+		return;
+	}
+	g->is_removing = true;
+	qmgr_write(q, EVENT_segment_removed, &e, on_fact, g->segid, 0);
+}
+
+void
+release_all(struct qmgr *q)
+{
+	uint32_t at = 0;
+	struct seg *g;
+
+	while ((g = segs_next(q->segs, &at)) != NULL) {
+		if (g->is_removed_before) {
+			g->is_removing = true;
+			remove_file(q, g);
+		} else {
+			release_segment(q, g);
+		}
+	}
+}
+
+/* ---- messages ----------------------------------------------------------- */
+
+static void
+on_big_settled(void *arg, uint64_t lsn, uint64_t number, uint64_t zero)
+{
+	struct qmgr *q = arg;
+	char path[SEG_PATH_SIZE];
+
+	(void)lsn;
+	(void)zero;
+	big_path(number, path);
+	disk_remove_lazily(q->disk, path);
+}
+
+void
+release_message(struct qmgr *q, const struct core_out *o)
+{
+	uint64_t big = notes_big(q->notes, o->msg);
+	char id[UUID_TEXT_SIZE];
+
+	uuid_print(&o->id, id);
+	log_info("%s: removed", id);
+	if (big != 0) {
+		jrn_after(q->jrn, on_big_settled, big, 0);
+	}
+	notes_clear(q->notes, o->msg);
+}

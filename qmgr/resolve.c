@@ -1,0 +1,175 @@
+/*
+ * Which site serves a domain: resolvd knows, or relayhost says it for all.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "core_name.h"
+#include "log.h"
+#include "map.h"
+#include "plan.h"
+#include "qmgr.h"
+#include "resolve.h"
+
+#define TIMEOUT_US (30 * US_PER_S)
+/* Reasons of failed domains kept; a flood of made-up domains starts anew. */
+#define FAILURES_MAX 10000
+/* An answer that carries no lifetime is believed for so long, seconds. */
+#define TTL_MIN_S 30
+
+struct question {
+	struct qmgr *q;
+	char domain[];
+};
+
+struct failure {
+	uint8_t status;
+	char text[];
+};
+
+void
+resolve_init(struct qmgr *q)
+{
+	const char *relay = q->conf->relayhost;
+
+	q->dns_failures = map_new();
+	q->relay_site = CORE_NONE;
+	if (relay[0] != '\0') {
+		q->relay_site = core_site(q->core, str_of(relay), NULL);
+		core_relay(q->core, q->relay_site);
+	}
+}
+
+void
+resolve_fini(struct qmgr *q)
+{
+	if (q->dns_failures != NULL) {
+		map_free(&q->dns_failures, free);
+	}
+}
+
+static void
+forget_failure(struct qmgr *q, struct str domain)
+{
+	free(map_del(q->dns_failures, domain));
+}
+
+static void
+keep_failure(
+    struct qmgr *q, struct str domain, uint8_t status, struct str reason)
+{
+	struct failure *f = mem_alloc(sizeof(*f) + reason.len + 1);
+
+	if (map_len(q->dns_failures) >= FAILURES_MAX) {
+		map_free(&q->dns_failures, free);
+		q->dns_failures = map_new();
+	}
+	f->status = status;
+	memcpy(f->text, reason.p, reason.len);
+	free(map_put(q->dns_failures, domain, f));
+}
+
+const char *
+resolve_failure(const struct qmgr *q, struct str domain, uint8_t *status)
+{
+	const struct failure *f = map_get(q->dns_failures, domain);
+
+	*status = f != NULL ? f->status : DNS_NXDOMAIN;
+	return f != NULL ? f->text : "the domain has no mail service";
+}
+
+static void
+on_site(struct qmgr *q, uint32_t domain, const struct ipc_site_rep *m)
+{
+	uint32_t site = core_site(q->core, m->site, NULL);
+	uint32_t provider = CORE_NONE;
+
+	if (m->provider.len != 0) {
+		provider = core_provider(q->core, m->provider, NULL);
+	}
+	core_site_answer(q->core, domain, CORE_ANSWER_SITE, site, provider,
+	    m->ttl_s > TTL_MIN_S ? m->ttl_s : TTL_MIN_S);
+}
+
+static void
+log_temporary(struct str domain, struct str reason)
+{
+	char name[256];
+	char text[512];
+
+	log_info("domain %s: no answer for now: %s",
+	    str_safe(name, sizeof(name), domain),
+	    str_safe(text, sizeof(text), reason));
+}
+
+static void
+on_answer(struct qmgr *q, struct str name, const struct ipc_site_rep *m)
+{
+	/* The core keeps the number while the question is open. */
+	uint32_t domain = core_domain_find(q->core, name);
+
+	if (domain == CORE_NONE) {
+		return;
+	}
+	if (m == NULL) {
+		log_temporary(name, STR("resolvd did not answer"));
+		core_site_answer(q->core, domain, CORE_ANSWER_LATER, CORE_NONE,
+		    CORE_NONE, 0);
+		return;
+	}
+	switch ((enum dns_status)m->status) {
+	case DNS_OK:
+		forget_failure(q, name);
+		on_site(q, domain, m);
+		return;
+	case DNS_TEMPORARY:
+		log_temporary(name, m->reason);
+		core_site_answer(q->core, domain, CORE_ANSWER_LATER, CORE_NONE,
+		    CORE_NONE, 0);
+		return;
+	case DNS_NXDOMAIN:
+	case DNS_NULL_MX:
+	case DNS_NO_ADDRESS:
+	case DNS_LOOP:
+	case DNS_BAD_NAME:
+		break;
+	}
+	keep_failure(q, name, m->status, m->reason);
+	core_site_answer(q->core, domain, CORE_ANSWER_NEVER, CORE_NONE,
+	    CORE_NONE, m->ttl_s > TTL_MIN_S ? m->ttl_s : TTL_MIN_S);
+}
+
+static void
+on_reply(void *arg, enum ipc_type type, const void *m)
+{
+	struct question *k = arg;
+	struct qmgr *q = k->q;
+
+	(void)type;
+	on_answer(q, str_of(k->domain), m);
+	free(k);
+	turn_wanted(q);
+}
+
+void
+resolve_domain(struct qmgr *q, uint32_t domain)
+{
+	struct str name = core_domain_name(q->core, domain);
+	struct ipc_site_req m = { .domain = name };
+	struct question *k;
+
+	if (name.p[0] == '[') {
+		/* An address literal is its own site. */
+		core_site_answer(q->core, domain, CORE_ANSWER_SITE,
+		    core_site(q->core, name, NULL), CORE_NONE, UINT32_MAX);
+		return;
+	}
+	k = mem_alloc(sizeof(*k) + name.len + 1);
+	k->q = q;
+	memcpy(k->domain, name.p, name.len);
+	if (peer_call(q->resolvd, IPC_site_req, &m, -1, TIMEOUT_US, on_reply, k,
+		NULL) < 0) {
+		on_answer(q, name, NULL);
+		free(k);
+	}
+}

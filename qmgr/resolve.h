@@ -1,0 +1,17 @@
+/*
+ * Why a domain has no mail service.
+ */
+#ifndef QMGR_RESOLVE_H
+#define QMGR_RESOLVE_H
+
+#include <stdint.h>
+
+#include "str.h"
+
+struct qmgr;
+
+/* The text of resolvd and its enum dns_status. */
+const char *resolve_failure(
+    const struct qmgr *q, struct str domain, uint8_t *status);
+
+#endif
