@@ -15,7 +15,7 @@ struct file {
 	uint64_t used; /* feed.turn of its last use */
 };
 
-static struct {
+static struct feed {
 	struct map *files; /* by number */
 	uint64_t turn;
 	uint64_t durable;
@@ -46,6 +46,7 @@ void
 feed_stop(void)
 {
 	map_free(&feed.files, file_free);
+	feed = (struct feed){ .files = NULL };
 }
 
 uint64_t

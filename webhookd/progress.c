@@ -14,7 +14,7 @@
 /* Idle endpoints go forward too, so that a restart need not read far. */
 #define SAVE_IDLE_US (30 * US_PER_S)
 
-static struct {
+static struct progress {
 	struct map *saved; /* struct cursor by hook */
 	struct loop_timer *timer;
 	bool is_changed;
@@ -78,6 +78,7 @@ progress_stop(void)
 {
 	loop_timer_free(&progress.timer);
 	map_free(&progress.saved, free);
+	progress = (struct progress){ .saved = NULL };
 }
 
 bool

@@ -23,7 +23,7 @@
 /* When webhook_connection_limit is reached. */
 #define BUSY_WAIT_US (50 * US_PER_MS)
 
-static struct {
+static struct sender {
 	struct retry_schedule schedule;
 	bool is_started;
 	void (*quiet)(void); /* draining */
@@ -126,6 +126,12 @@ sender_start(void)
 }
 
 void
+sender_stop(void)
+{
+	sender = (struct sender){ .quiet = NULL };
+}
+
+void
 sender_drain(void (*quiet)(void))
 {
 	sender.quiet = quiet;
@@ -187,7 +193,7 @@ locate(struct hook *h)
 			begin_at(h, feed_oldest());
 			return;
 		}
-		if ((r == 1 && time_us <= h->begin_us) ||
+		if ((r == 1 && time_us < h->begin_us) ||
 		    h->begin_file <= feed_oldest() || h->begin_file <= 1) {
 			begin_at(h, h->begin_file);
 			return;

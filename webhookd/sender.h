@@ -16,6 +16,7 @@
 void sender_init(void);
 /* From now on events are sent. */
 void sender_start(void);
+void sender_stop(void);
 /* Begin no further requests; quiet is called when none is under way. */
 void sender_drain(void (*quiet)(void));
 

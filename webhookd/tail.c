@@ -11,7 +11,7 @@
 /* Records looked at in one turn of the loop. */
 #define SLICE 4000
 
-static struct {
+static struct tail {
 	struct scan scan;
 	struct loop_timer *more;
 	bool is_started;
@@ -86,7 +86,7 @@ tail_stop(void)
 	if (tail.is_started) {
 		scan_close(&tail.scan);
 		loop_timer_free(&tail.more);
-		tail.is_started = false;
+		tail = (struct tail){ .more = NULL };
 	}
 }
 

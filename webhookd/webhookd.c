@@ -206,6 +206,10 @@ webhookd_stop(void)
 	hooks_stop();
 	progress_stop();
 	post_stop();
+	sender_stop();
 	accepted_stop();
 	feed_stop();
+	is_started = false;
+	knows_hooks = false;
+	is_running = false;
 }
