@@ -184,11 +184,18 @@ content_failure(struct session *s, int error, struct verdict *v)
 	    error == -EBADMSG ? "checksum does not agree" : strerror(-error));
 }
 
+/*
+ * The dot is out. A reply that has begun before cannot be the reply to it,
+ * but what became of the message is not known any more.
+ */
 static void
 all_is_sent(struct session *s)
 {
 	transcript_sent(&s->transcript, STR("."));
 	session_phase(s, PHASE_DOT);
+	if (smtp_reply_is_partial(&s->parser)) {
+		client_broken(s, BROKEN_PROTOCOL);
+	}
 }
 
 /*
@@ -462,7 +469,7 @@ on_early_reply(struct session *s, const struct smtp_reply *r)
 	struct verdict v = { 0 };
 
 	if (s->tx.is_all_queued && stream_output(s->stream) == 0) {
-		all_is_sent(s);
+		session_phase(s, PHASE_DOT);
 		return;
 	}
 	if (r->code < 400) {

@@ -102,7 +102,8 @@ cursor_read(struct content *c, uint8_t *dst, size_t n, size_t *got)
 		return 0;
 	}
 	if (!k->is_begun) {
-		k->crc = plog_crc(p->number, "", 0);
+		/* A big file's checksum does not depend on its number. */
+		k->crc = plog_crc(p->is_big ? 0 : p->number, "", 0);
 		k->is_begun = true;
 	}
 	if (n > p->len - k->at) {

@@ -231,6 +231,7 @@ drop_jobs(void)
 void
 deliver_stop(void)
 {
+	is_draining = false;
 	drop_jobs();
 	paths_fini();
 	route_fini();

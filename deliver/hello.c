@@ -152,6 +152,7 @@ on_starttls(struct session *s, const struct smtp_reply *r)
 
 	if (r->code / 100 != 2) {
 		set_failure(s, PHASE_STARTTLS, r);
+		s->failure.reason = REASON_TLS;
 		tls_failed(s);
 		return;
 	}

@@ -388,6 +388,7 @@ paths_fini(void)
 {
 	loop_defer_cancel(&all.work);
 	sessions_fini();
+	all.n_sessions = 0;
 	if (all.by_id != NULL) {
 		map_free(&all.by_id, path_forget);
 	}

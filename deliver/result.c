@@ -237,5 +237,6 @@ void
 results_fini(void)
 {
 	result_ack(UINT64_MAX);
+	results.last_seq = 0;
 	buf_fini(&results.scratch);
 }

@@ -1,0 +1,18 @@
+# D7: 421 to the dot: deferred, the connection is closed.
+host mx.example 10 192.0.2.1
+job
+conn 0 192.0.2.1
+S: 220 mx.example ESMTP
+C: EHLO client.example
+S: 250-mx.example
+S: 250 PIPELINING
+C: MAIL FROM:<b@example.org>
+C: RCPT TO:<r@example.net>
+C: DATA
+S: 250 2.1.0 Ok
+S: 250 2.1.5 Ok
+S: 354 End data with <CR><LF>.<CR><LF>
+content
+S: 421 4.3.2 shutting down
+closed
+result 0 outcome=deferred code=421

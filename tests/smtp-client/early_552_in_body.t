@@ -1,0 +1,18 @@
+# A refusal while content is on its way is the verdict.
+host mx.example 10 192.0.2.1
+job size=3000000
+conn 0 192.0.2.1
+S: 220 mx.example ESMTP
+C: EHLO client.example
+S: 250-mx.example
+S: 250 PIPELINING
+C: MAIL FROM:<b@example.org>
+C: RCPT TO:<r@example.net>
+C: DATA
+stall
+S: 250 2.1.0 Ok
+S: 250 2.1.5 Ok
+S: 354 End data with <CR><LF>.<CR><LF>
+turn
+S: 552 5.3.4 message too large
+result 0 outcome=failed code=552 class=too_large

@@ -1,0 +1,18 @@
+# D18: reset in the content: deferred, nothing was taken.
+conf smtp_data_xfer_timeout = 60s
+host mx.example 10 192.0.2.1
+job size=3000000
+conn 0 192.0.2.1
+S: 220 mx.example ESMTP
+C: EHLO client.example
+S: 250-mx.example
+S: 250 PIPELINING
+C: MAIL FROM:<b@example.org>
+C: RCPT TO:<r@example.net>
+C: DATA
+stall
+S: 250 2.1.0 Ok
+S: 250 2.1.5 Ok
+S: 354 End data with <CR><LF>.<CR><LF>
+close
+result 0 outcome=deferred class=connection enh=4.4.2 text=while sending message body

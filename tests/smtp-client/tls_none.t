@@ -1,0 +1,13 @@
+# none: TLS is offered and not used.
+conf smtp_tls_level = none
+host mx.example 10 192.0.2.1
+job
+conn 0 192.0.2.1
+S: 220 mx.example ESMTP
+C: EHLO client.example
+S: 250-mx.example
+S: 250-PIPELINING
+S: 250 STARTTLS
+C: MAIL FROM:<b@example.org>
+C: RCPT TO:<r@example.net>
+C: DATA
