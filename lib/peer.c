@@ -168,14 +168,14 @@ peer_finish(struct peer **pp)
 		return;
 	}
 	peer_flush(p);
-	if (p->queue == NULL || p->is_dead) {
-		peer_free(pp);
-		return;
-	}
 	*pp = NULL;
 	p->is_finishing = true;
 	p->c.down = NULL;
 	p->c.handlers = NULL;
+	/* Never freed here: it may be this peer whose handler is running. */
+	if (p->queue == NULL) {
+		fail(p, NULL);
+	}
 }
 
 enum role
