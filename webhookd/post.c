@@ -162,6 +162,21 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
+/*
+ * Called when libcurl does not find a name among those it was given: a
+ * resolver in this process would be killed by the sandbox. An address needs
+ * none.
+ */
+static int
+on_resolve(void *state, void *reserved, void *arg)
+{
+	const struct post *p = arg;
+
+	(void)state;
+	(void)reserved;
+	return p->resolve != NULL;
+}
+
 /* Counts what comes in; 0 makes libcurl stop. */
 static size_t
 count(struct post *p, size_t n)
@@ -364,6 +379,8 @@ set_security(struct post *p)
 	(void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	(void)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, p);
 	(void)curl_easy_setopt(e, CURLOPT_RESOLVE, p->resolve);
+	(void)curl_easy_setopt(e, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
+	(void)curl_easy_setopt(e, CURLOPT_RESOLVER_START_DATA, p);
 	/* use_store brings the certificates instead. */
 	(void)curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
 	(void)curl_easy_setopt(e, CURLOPT_CAPATH, NULL);

@@ -99,6 +99,20 @@ has_part(CURLU *h, CURLUPart part)
 	return has;
 }
 
+/* What the name's addresses are kept under must be what libcurl looks for. */
+static bool
+is_plain(struct str host)
+{
+	for (size_t i = 0; i < host.len; i++) {
+		unsigned char c = (unsigned char)host.p[i];
+
+		if (c <= ' ' || c >= 0x7f || c == '%') {
+			return false;
+		}
+	}
+	return true;
+}
+
 static const char *
 take_host(CURLU *h, struct url *u)
 {
@@ -118,8 +132,13 @@ take_host(CURLU *h, struct url *u)
 		name.p++;
 		name.len -= 2;
 	}
+	if (name.len > 1 && name.p[name.len - 1] == '.') {
+		name.len--;
+	}
 	if (name.len == 0 || name.len >= sizeof(u->host)) {
 		why = "its host is too long";
+	} else if (!is_plain(name)) {
+		why = "its host is not in ASCII (xn--)";
 	} else if (parse_port(str_of(port), &u->port) < 0) {
 		why = "its port is no port";
 	}
@@ -146,6 +165,10 @@ check(CURLU *h, bool allow_http, const struct url_ports *ports, struct url *u)
 	why = take_host(h, u);
 	if (why != NULL) {
 		return why;
+	}
+	if (!u->is_literal &&
+	    curl_url_set(h, CURLUPART_HOST, u->host, 0) != CURLUE_OK) {
+		return "its host is no name";
 	}
 	if (!port_is_allowed(ports, u->port)) {
 		return "its port is not in webhook_ports";

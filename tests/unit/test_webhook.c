@@ -257,7 +257,9 @@ test_url_refuses_what_is_no_endpoint(void **state)
 		"https://a.test:25/", "https://a.test:22/", "https://a.test:0/",
 		"https://a.test:70000/", "https://a.test/\r\nX: y",
 		"https://a.test/ x", "gopher://a.test/", "https://a b/",
-		"a.test/hook" };
+		"a.test/hook",
+		"https://b\xc3\xbc"
+		"cher.test/" };
 	struct url u;
 
 	(void)state;
@@ -299,6 +301,10 @@ test_url_gives_host_port_and_normal_form(void **state)
 	assert_int_equal(u.port, 8443);
 	assert_false(u.is_literal);
 	assert_null(strchr(u.text, '#'));
+	url_fini(&u);
+	assert_int_equal(parse_url("https://hook.test./", false, &u), 0);
+	assert_string_equal(u.host, "hook.test");
+	assert_string_equal(u.text, "https://hook.test/");
 	url_fini(&u);
 	assert_int_equal(parse_url("http://a.test/", true, &u), 0);
 	assert_int_equal(u.port, 80);
