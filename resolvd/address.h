@@ -52,6 +52,11 @@ bool address_has(const struct address *x, const struct plan_address *ip);
 /* Text to address. Returns 0 or -EBADMSG. */
 int address_parse(struct str text, struct plan_address *out) MUST_CHECK;
 
+/* Where its PTR records are (RFC 1035 section 3.5, RFC 3596 section 2.5). */
+#define ADDRESS_REVERSE_SIZE 74
+void address_reverse(const struct plan_address *a,
+    char dst[ADDRESS_REVERSE_SIZE]);
+
 /* As one host of a plan. */
 void address_to_host(const struct address *x, struct plan_host *h);
 

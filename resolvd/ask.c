@@ -280,13 +280,8 @@ ask_end(struct ask *a)
 void
 ask_init(void)
 {
-	ctx = ask_config_open(&has_dnssec);
-}
-
-void
-ask_open(void)
-{
 	timer = loop_timer_new(on_timer, NULL);
+	ctx = ask_config_open(&has_dnssec);
 }
 
 void

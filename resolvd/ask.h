@@ -78,9 +78,6 @@ bool ask_has_dnssec(void);
  */
 void ask_init(void);
 
-/* Confined: what waits for the loop. */
-void ask_open(void);
-
 /* All questions must have ended. */
 void ask_fini(void);
 
