@@ -63,7 +63,6 @@ void push_account_deleted(const struct account *a);
 void push_hook(uint32_t id);
 void push_hook_deleted(const struct hook *h);
 void push_domain(const struct domain *d);
-void push_domain_deleted(const struct domain *d);
 /* smtpd's sessions of an account (0: all) or key (0: none) ask again. */
 void push_changed(uint32_t account, uint32_t key);
 

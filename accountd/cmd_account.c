@@ -1,11 +1,12 @@
 /*
- * account.add, list, show, set, pause, resume, delete.
+ * account.add, list, show, set, pause, resume. (delete: deletion.c)
  */
 #include <errno.h>
 #include <string.h>
 
 #include "clock.h"
 #include "commands.h"
+#include "deletion.h"
 #include "log.h"
 #include "names.h"
 #include "service.h"
@@ -211,119 +212,6 @@ static void
 account_resume(struct tool *t)
 {
 	set_paused(t, false);
-}
-
-/* ---- delete ----------------------------------------------------------------
- */
-
-/* Does a record with these ids belong to the account that goes? */
-static bool
-is_of(const struct account *a, uint32_t account, uint32_t sub)
-{
-	return a->r.parent != 0 ? sub == a->r.id : account == a->r.id;
-}
-
-static void
-delete_keys(struct change *c, const struct account *a)
-{
-	const struct key *k;
-	size_t at = 0;
-
-	while ((k = model_next_key(accountd.model, &at)) != NULL) {
-		if (is_of(a, k->r.account, k->r.subaccount)) {
-			change_del(c, SCHEMA_key, &k->r);
-			uses_forget(k->r.id);
-		}
-	}
-}
-
-static void
-delete_hooks(struct change *c, const struct account *a)
-{
-	const struct hook *h;
-	size_t at = 0;
-
-	while ((h = model_next_hook(accountd.model, &at)) != NULL) {
-		if (is_of(a, h->r.account, h->r.subaccount)) {
-			change_del(c, SCHEMA_hook, &h->r);
-			push_hook_deleted(h);
-		}
-	}
-}
-
-static void
-delete_domains(struct change *c, const struct account *a)
-{
-	const struct domain *d;
-	size_t at = 0;
-
-	while ((d = model_next_domain(accountd.model, &at)) != NULL) {
-		if (a->r.parent == 0 && d->r.account == a->r.id) {
-			change_del(c, SCHEMA_domain, &d->r);
-			push_domain_deleted(d);
-			checks_deleted(d);
-		}
-	}
-}
-
-static void
-delete_accounts(struct change *c, const struct account *a)
-{
-	const struct account *sub;
-	size_t at = 0;
-
-	while ((sub = model_next_account(accountd.model, &at)) != NULL) {
-		if (sub->r.parent == a->r.id) {
-			change_del(c, SCHEMA_account, &sub->r);
-			push_account_deleted(sub);
-		}
-	}
-	change_del(c, SCHEMA_account, &a->r);
-	push_account_deleted(a);
-}
-
-static bool
-has_domains(const struct account *a)
-{
-	const struct domain *d;
-	size_t at = 0;
-
-	while ((d = model_next_domain(accountd.model, &at)) != NULL) {
-		if (a->r.parent == 0 && d->r.account == a->r.id) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static void
-account_delete(struct tool *t)
-{
-	const struct account *a = command_account(t);
-	struct change *c;
-	uint32_t account;
-	uint32_t sub;
-
-	if (a == NULL) {
-		return;
-	}
-	if (has_domains(a) && service_peer(ROLE_SIGND, 0) == NULL) {
-		tool_end(t, EX_TEMPFAIL,
-		    "signd is not there to delete the keys; try again");
-		return;
-	}
-	log_info("account %s is deleted", a->full_name);
-	command_ids(a, &account, &sub);
-	c = change_begin(accountd.model);
-	delete_keys(c, a);
-	delete_hooks(c, a);
-	delete_domains(c, a);
-	delete_accounts(c, a);
-	if (command_commit(t, &c)) {
-		push_changed(account, 0);
-		purges_start(account, sub);
-		command_done(t, NULL);
-	}
 }
 
 const struct command account_commands[] = {

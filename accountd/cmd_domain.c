@@ -1,16 +1,15 @@
 /*
- * domain.list, show, verify, delete. (add: domain_add.c)
+ * domain.list, show, verify. (add: domain_add.c; delete: deletion.c)
  */
 #include <errno.h>
 #include <string.h>
 
 #include "clock.h"
 #include "commands.h"
+#include "deletion.h"
 #include "domain.h"
 #include "domain_add.h"
-#include "log.h"
 #include "plan.h"
-#include "service.h"
 
 /* ---- output ----------------------------------------------------------------
  */
@@ -69,9 +68,8 @@ domain_name_arg(struct tool *t, char *name, size_t size)
 	return true;
 }
 
-/* The domain that "account" and "domain" name; NULL: the tool was told. */
-static const struct domain *
-find_domain(struct tool *t)
+const struct domain *
+domain_arg(struct tool *t)
 {
 	const struct account *a = command_main_account(t);
 	const struct domain *d;
@@ -137,7 +135,7 @@ domain_list(struct tool *t)
 static void
 domain_show(struct tool *t)
 {
-	const struct domain *d = find_domain(t);
+	const struct domain *d = domain_arg(t);
 
 	if (d != NULL) {
 		tool_out(t, domain_json(d));
@@ -192,7 +190,7 @@ on_checked(void *arg, bool is_told)
 static void
 domain_verify(struct tool *t)
 {
-	const struct domain *d = find_domain(t);
+	const struct domain *d = domain_arg(t);
 	struct verifying *v;
 
 	if (d == NULL) {
@@ -204,37 +202,6 @@ domain_verify(struct tool *t)
 	str_copy(v->name, sizeof(v->name), d->r.name);
 	tool_async(t, on_gone, NULL, v);
 	checks_run(d, on_checked, v);
-}
-
-/* ---- domain.delete ---------------------------------------------------------
- */
-
-static void
-domain_delete(struct tool *t)
-{
-	const struct domain *d = find_domain(t);
-	struct change *c;
-	uint32_t account;
-
-	if (d == NULL) {
-		return;
-	}
-	if (service_peer(ROLE_SIGND, 0) == NULL) {
-		tool_end(t, EX_TEMPFAIL,
-		    "signd is not there to delete the keys; try again");
-		return;
-	}
-	log_info("domain=%.*s, account=%u, status=deleted", STR_ARG(d->r.name),
-	    d->r.account);
-	account = d->r.account;
-	push_domain_deleted(d);
-	checks_deleted(d);
-	c = change_begin(accountd.model);
-	change_del(c, SCHEMA_domain, &d->r);
-	if (command_commit(t, &c)) {
-		push_changed(account, 0);
-		command_done(t, NULL);
-	}
 }
 
 const struct command domain_commands[] = {

@@ -15,4 +15,8 @@ json_t *domain_json(const struct domain *d);
  * told. */
 bool domain_name_arg(struct tool *t, char *name, size_t size) MUST_CHECK;
 
+/* The domain that the arguments "account" and "domain" name; NULL: the tool
+ * has been told. */
+const struct domain *domain_arg(struct tool *t);
+
 #endif

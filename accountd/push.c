@@ -197,20 +197,6 @@ push_domain(const struct domain *d)
 	send_to_all(ROLE_SIGND, IPC_key_use, &m);
 }
 
-void
-push_domain_deleted(const struct domain *d)
-{
-	const struct ipc_key_use m = {
-		.account = d->r.account,
-		.domain = d->r.name,
-		.selector1 = d->r.selector1,
-		.selector2 = d->r.selector2,
-		.is_deleted = 1,
-	};
-
-	send_to_all(ROLE_SIGND, IPC_key_use, &m);
-}
-
 /* ---- all ------------------------------------------------------------------
  */
 

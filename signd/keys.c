@@ -148,38 +148,59 @@ static void
 done_delete(struct pool_job *job)
 {
 	struct task *t = of_job(job);
+	struct ipc_key_delete_rep rep;
 
-	if (t->status < 0 || job->is_cancelled) {
+	if (job->is_cancelled) {
+		t->status = -ECANCELED;
+	}
+	rep.status = (uint32_t)-t->status;
+	if (t->status < 0) {
 		log_error("cannot delete keys of %s: %s", t->domain,
-		    job->is_cancelled ? "stopped" : strerror(-t->status));
+		    strerror(-t->status));
 	} else {
 		log_info("keys of %s are deleted", t->domain);
 	}
+	if (t->peer != NULL) {
+		/* A peer that does not take it is about to be dropped. */
+		(void)peer_send(t->peer, IPC_key_delete_rep, t->id, &rep);
+	}
 	task_free(t);
+}
+
+void
+keys_on_delete(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_key_delete_req *m = msg;
+	struct task *t;
+
+	if (!is_plain(m->domain) || !is_plain(m->selector1) ||
+	    !is_plain(m->selector2)) {
+		struct ipc_key_delete_rep rep = { .status = EINVAL };
+
+		(void)peer_send(p, IPC_key_delete_rep, id, &rep);
+		return;
+	}
+	keyring_forget(signd.ring, m->account, m->domain);
+	t = task_new(m->domain, m->selector1, m->selector2);
+	t->peer = p;
+	t->id = id;
+	t->job.work = work_delete;
+	t->job.done = done_delete;
+	pool_run(signd.files, &t->job);
 }
 
 void
 keys_on_use(struct peer *p, uint32_t id, const void *msg)
 {
 	const struct ipc_key_use *m = msg;
-	struct task *t;
 
 	(void)p;
 	(void)id;
-	if (!is_plain(m->domain) || !is_plain(m->selector1) ||
-	    !is_plain(m->selector2)) {
-		return;
-	}
-	if (!m->is_deleted) {
+	if (is_plain(m->domain) && is_plain(m->selector1) &&
+	    is_plain(m->selector2)) {
 		keyring_bind(signd.ring, m->account, m->domain, m->selector1,
 		    m->selector2);
-		return;
 	}
-	keyring_forget(signd.ring, m->account, m->domain);
-	t = task_new(m->domain, m->selector1, m->selector2);
-	t->job.work = work_delete;
-	t->job.done = done_delete;
-	pool_run(signd.files, &t->job);
 }
 
 void
