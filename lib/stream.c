@@ -40,7 +40,7 @@ struct stream {
 	struct loop_defer flush;
 	struct loop_defer tell; /* an event found outside of the loop's call */
 	enum stream_event to_tell;
-	struct loop_defer after; /* input that came with the handshake's end */
+	struct loop_defer after; /* records that no socket event announces */
 	struct buf in;
 	size_t in_at; /* consumed bytes at the front of in */
 	size_t in_max;
@@ -57,6 +57,7 @@ struct stream {
 	bool is_connecting;
 	bool is_handshaking;
 	bool is_paused;
+	bool has_more;	   /* records not decrypted: the input was full */
 	bool is_finishing; /* only output is left to send */
 	bool is_ended;	   /* an end was reported */
 	bool eof;
@@ -66,7 +67,7 @@ struct stream {
 
 static void on_io(void *arg, unsigned ready);
 static void stream_pump(struct stream *s);
-static void after_handshake(void *arg);
+static void decrypt_late(void *arg);
 static void tell_late(void *arg);
 
 /* ---- life --------------------------------------------------------------- */
@@ -302,6 +303,10 @@ stream_consume(struct stream *s, size_t n)
 		s->in.len = 0;
 		s->in_at = 0;
 	}
+	if (s->has_more && s->in.len - s->in_at < s->in_max) {
+		s->has_more = false;
+		loop_defer(&s->after, decrypt_late, s);
+	}
 	update_want(s);
 }
 
@@ -345,6 +350,7 @@ decrypt(struct stream *s)
 			s->in.len += (size_t)n;
 			grew = 1;
 			if (s->in.len - s->in_at >= s->in_max) {
+				s->has_more = true;
 				return grew;
 			}
 			continue;
@@ -393,7 +399,7 @@ handshake(struct stream *s)
 	if (n == 1) {
 		s->is_handshaking = false;
 		if (BIO_pending(s->net_in) != 0 || s->eof) {
-			loop_defer(&s->after, after_handshake, s);
+			loop_defer(&s->after, decrypt_late, s);
 		}
 		update_want(s);
 		s->fn(s->arg, STREAM_TLS_DONE);
@@ -430,7 +436,7 @@ pull_tls(struct stream *s)
 	}
 	if (s->is_handshaking) {
 		/* The owner may free the stream in there; what came in the
-		 * same packet waits for after_handshake. */
+		 * same packet waits for decrypt_late. */
 		handshake(s);
 		return;
 	}
@@ -450,9 +456,10 @@ pull_tls(struct stream *s)
 	}
 }
 
-/* Bytes that arrived together with the end of the handshake. */
+/* Bytes that arrived together with the end of the handshake, or before there
+ * was room for them: the socket need not become readable again. */
 static void
-after_handshake(void *arg)
+decrypt_late(void *arg)
 {
 	struct stream *s = arg;
 	int r;
