@@ -103,11 +103,16 @@ parse_address(struct str s, struct plan_address *out)
 int
 route_parse(struct str hop, uint16_t *port, struct plan_address *address)
 {
-	const char *end = hop.p + hop.len;
-	const char *close =
-	    hop.len > 0 && hop.p[0] == '[' ? memchr(hop.p, ']', hop.len) : NULL;
-	const char *colon = NULL;
+	const char *end;
+	const char *close;
+	const char *colon;
 
+	*port = 0;
+	if (hop.len == 0) {
+		return -ENOENT;
+	}
+	end = hop.p + hop.len;
+	close = hop.p[0] == '[' ? memchr(hop.p, ']', hop.len) : NULL;
 	if (close != NULL) {
 		colon = close + 1;
 		if (colon < end && *colon != ':') {
@@ -121,8 +126,7 @@ route_parse(struct str hop, uint16_t *port, struct plan_address *address)
 		    (struct str){ hop.p + 1, (size_t)(close - hop.p) - 1 },
 		    address);
 	}
-	*port = 0;
-	colon = hop.len > 0 ? memchr(hop.p, ':', hop.len) : NULL;
+	colon = memchr(hop.p, ':', hop.len);
 	if (colon != NULL &&
 	    memchr(colon + 1, ':', (size_t)(end - colon) - 1) == NULL) {
 		if (parse_port((struct str){ colon, (size_t)(end - colon) },

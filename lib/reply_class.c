@@ -151,6 +151,9 @@ enhanced_scan(struct str s, unsigned enh[3])
 	unsigned v[3];
 	size_t at = 0;
 
+	if (s.len == 0) {
+		return 0;
+	}
 	for (int i = 0; i < 3; i++) {
 		size_t n;
 
