@@ -26,12 +26,23 @@ struct search {
 	unsigned n;
 };
 
+/* NAME or NAME/SUB; hooks of subaccounts have their account's name. */
+static bool
+is_account(const struct hook *h, const char *name)
+{
+	size_t n = strcspn(h->name, "/");
+
+	return name[0] == '\0' ||
+	    (strncmp(h->name, name, n) == 0 &&
+		(name[n] == '\0' || name[n] == '/'));
+}
+
 static void
 match(struct hook *h, void *arg)
 {
 	struct search *s = arg;
 
-	if ((s->account[0] == '\0' || strcmp(h->name, s->account) == 0) &&
+	if (is_account(h, s->account) &&
 	    (strcmp(h->url_text, s->hook) == 0 || h->id == s->id)) {
 		s->found = h;
 		s->n++;
@@ -112,10 +123,9 @@ static void
 status_one(struct hook *h, void *arg)
 {
 	struct tool *t = arg;
-	const char *account = tool_arg(t, "account");
 	json_t *line;
 
-	if (account[0] != '\0' && strcmp(account, h->name) != 0) {
+	if (!is_account(h, tool_arg(t, "account"))) {
 		return;
 	}
 	line = describe(h);

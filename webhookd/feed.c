@@ -55,6 +55,12 @@ feed_durable(void)
 	return feed.durable;
 }
 
+bool
+feed_has_file(uint32_t number)
+{
+	return journal_lsn(number, 0) < feed.durable;
+}
+
 uint32_t
 feed_oldest(void)
 {
@@ -143,10 +149,12 @@ feed_on_file(const struct ipc_journal_file *m, int fd)
 			(void)close(fd);
 		}
 		forget_file(m->number);
-		if (m->number >= feed.oldest) {
+		/* The newest may not have been made yet. */
+		if (m->number >= feed.oldest &&
+		    m->number < journal_lsn_number(feed.durable)) {
 			feed.oldest = m->number + 1;
+			feed.changed();
 		}
-		feed.changed();
 		return;
 	}
 	f = map_get_u64(feed.files, m->number);

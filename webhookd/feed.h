@@ -5,6 +5,7 @@
 #ifndef WEBHOOKD_FEED_H
 #define WEBHOOKD_FEED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "attr.h"
@@ -29,6 +30,8 @@ void feed_on_qmgr(void);
 
 /* The end of what is durable, as an lsn; 0: not known yet. */
 uint64_t feed_durable(void);
+/* Whether a file has anything durable in it. */
+bool feed_has_file(uint32_t number);
 /* Number of the oldest file that there is; 0: not known yet. */
 uint32_t feed_oldest(void);
 

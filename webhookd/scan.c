@@ -82,8 +82,7 @@ open_file(struct scan *s)
 	int fd = -1;
 	int r;
 
-	if (number > journal_lsn_number(feed_durable()) ||
-	    feed_durable() == 0) {
+	if (!feed_has_file(number)) {
 		return SCAN_END;
 	}
 	switch (feed_file(number, &fd)) {
@@ -176,6 +175,9 @@ scan_file_time(uint32_t number, uint64_t *time_us)
 	int fd = -1;
 	int e;
 
+	if (!feed_has_file(number)) {
+		return 0;
+	}
 	switch (feed_file(number, &fd)) {
 	case FEED_WAIT:
 		return -EAGAIN;

@@ -501,6 +501,19 @@ test_sender_waits_for_journal_files_of_before(void **state)
 }
 
 static void
+test_sender_loses_nothing_when_qmgr_starts_again(void **state)
+{
+	(void)state;
+	(void)begin_one();
+	(void)world_events(7, 0, 10);
+	world_new_qmgr();
+	world_next_file();
+	(void)world_events(7, 10, 10);
+	world_durable();
+	assert_int_equal(take_all(A, 0), 20);
+}
+
+static void
 test_sender_joins_events_with_their_message(void **state)
 {
 	struct event_accepted acc = { .time_us = FAKE_START_US + 1,
@@ -574,6 +587,7 @@ main(void)
 		T(test_sender_replays_from_a_record_or_a_time),
 		T(test_sender_deleted_endpoint_is_forgotten_while_posting),
 		T(test_sender_waits_for_journal_files_of_before),
+		T(test_sender_loses_nothing_when_qmgr_starts_again),
 		T(test_sender_joins_events_with_their_message),
 		T(test_sender_refused_url_is_never_posted),
 #undef T

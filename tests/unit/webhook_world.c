@@ -252,10 +252,23 @@ world_durable(void)
 {
 	const struct ipc_journal_durable m = { .lsn = end_lsn };
 
+	feed_on_durable(&m);
 	for (uint32_t i = 1; i <= world.file.number; i++) {
 		give_file(i);
 	}
-	feed_on_durable(&m);
+	fake_loop_settle();
+}
+
+void
+world_new_qmgr(void)
+{
+	const uint32_t number = world.file.number + 1;
+	const struct ipc_journal_file none = { .number = number,
+		.is_missing = 1 };
+
+	end_lsn = journal_lsn(number, 0);
+	world_durable();
+	feed_on_file(&none, -1);
 	fake_loop_settle();
 }
 

@@ -53,6 +53,8 @@ void world_hooks_end(void);
 uint64_t world_events(uint32_t account, unsigned from, unsigned n);
 uint64_t world_event(enum event_type type, const void *event);
 void world_durable(void);
+/* A new qmgr has written nothing: its first file is not made yet. */
+void world_new_qmgr(void);
 /* The next events come in a new file. */
 void world_next_file(void);
 /* Retention removes a file. */
