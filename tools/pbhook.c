@@ -10,7 +10,10 @@ static const char usage[] =
     "usage: pbhook [-c DIR] [--json] add ACCOUNT[/SUB] URL [--kinds KIND,...]\n"
     "              [--format cloudmailin|mandrill]\n"
     "       pbhook [-c DIR] [--json] list [ACCOUNT[/SUB]]\n"
-    "       pbhook [-c DIR] [--json] delete ACCOUNT[/SUB] ID|URL\n";
+    "       pbhook [-c DIR] [--json] delete ACCOUNT[/SUB] ID|URL\n"
+    "       pbhook [-c DIR] [--json] status [ACCOUNT]\n"
+    "       pbhook [-c DIR] [--json] test ACCOUNT[/SUB] ID|URL\n"
+    "       pbhook [-c DIR] [--json] replay ACCOUNT[/SUB] ID|URL TIME|EVENT\n";
 
 static void
 print_new(json_t *h, void *arg)
@@ -35,6 +38,27 @@ print_row(json_t *h, void *arg)
 		printf("%s%s", i == 0 ? " " : ",", json_string_value(kind));
 	}
 	putchar('\n');
+}
+
+static void
+print_status(json_t *h, void *arg)
+{
+	(void)arg;
+	printf("%-8lld %-24s %-9s sent %lld, failed %lld, dead %lld, gaps "
+	       "%lld %s %s\n",
+	    (long long)client_int(h, "hook"), client_str(h, "account"),
+	    client_str(h, "state"), (long long)client_int(h, "sent"),
+	    (long long)client_int(h, "failed"),
+	    (long long)client_int(h, "dead"), (long long)client_int(h, "gaps"),
+	    client_str(h, "url"), client_str(h, "last_error"));
+}
+
+static void
+print_test(json_t *h, void *arg)
+{
+	(void)arg;
+	printf("answered %lld after %lld ms\n",
+	    (long long)client_int(h, "status"), (long long)client_int(h, "ms"));
 }
 
 static void
@@ -75,14 +99,28 @@ take_options(int argc, char **argv, json_t *args)
 
 static const struct verb {
 	const char *name;
+	const char *service;
 	const char *command;
 	const char *second; /* name of the second operand; NULL: none */
+	const char *third;
 	void (*print)(json_t *line, void *arg);
 } verbs[] = {
-	{ "add", "hook.add", "url", print_new },
-	{ "list", "hook.list", NULL, print_row },
-	{ "delete", "hook.delete", "hook", print_nothing },
+	{ "add", "accountd", "hook.add", "url", NULL, print_new },
+	{ "list", "accountd", "hook.list", NULL, NULL, print_row },
+	{ "delete", "accountd", "hook.delete", "hook", NULL, print_nothing },
+	{ "status", "webhookd", "hook.status", NULL, NULL, print_status },
+	{ "test", "webhookd", "hook.test", "hook", NULL, print_test },
+	{ "replay", "webhookd", "hook.replay", "hook", "since", print_status },
 };
+
+/* Only the account may be left out, where it is the only operand. */
+static bool
+fits(const struct verb *verb, int n)
+{
+	int most = 1 + (verb->second != NULL) + (verb->third != NULL);
+
+	return n == most || (most == 1 && n == 0);
+}
 
 static const struct verb *
 find_verb(const char *name)
@@ -108,7 +146,7 @@ main(int argc, char **argv)
 	n = take_options(argc - 1, argv + 1, args);
 	operand = argv + 1 + n;
 	n = argc - 1 - n;
-	if (verb->second != NULL ? n != 2 : n > 1) {
+	if (!fits(verb, n)) {
 		client_usage(NULL);
 	}
 	if (n > 0) {
@@ -117,6 +155,9 @@ main(int argc, char **argv)
 	if (n > 1) {
 		set_text(args, verb->second, operand[1]);
 	}
-	return client_call("accountd", verb->command, args,
+	if (n > 2) {
+		set_text(args, verb->third, operand[2]);
+	}
+	return client_call(verb->service, verb->command, args,
 	    client_wants_json() ? NULL : verb->print, NULL);
 }
