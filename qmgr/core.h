@@ -148,7 +148,7 @@ int core_move(
 /*
  * The accepted record's place in the journal became known. A message that was
  * added with 0 after core_start is not in the journal yet: its recipients
- * wait until this is called, and no command may be given that takes it.
+ * wait until this is called, and commands pass them by.
  */
 void core_set_lsn(struct core *core, uint32_t msg, uint64_t accept_lsn);
 

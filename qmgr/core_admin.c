@@ -173,6 +173,11 @@ retry(struct core *core, uint32_t i)
 static bool
 act(struct core *core, enum core_command cmd, uint32_t i)
 {
+	const struct rcpt *r = rcpt_at(core, i);
+
+	if (r->state == CORE_RCPT_HELD && (r->flags & RCPT_UNREADY) != 0) {
+		return false; /* it arrives after the command */
+	}
 	switch (cmd) {
 	case CORE_CMD_HOLD:
 		return hold(core, i);
