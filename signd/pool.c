@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -118,12 +119,17 @@ on_finished(void *arg, unsigned ready)
 	finish(p, jobs);
 }
 
+/* Those this process may run on; confined, it cannot read /sys. */
 static unsigned
 processors(void)
 {
-	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
 
-	return n < 1 ? 1 : n > 256 ? 256 : (unsigned)n;
+	CPU_ZERO(&set);
+	if (sched_getaffinity(0, sizeof(set), &set) < 0) {
+		return 1;
+	}
+	return CPU_COUNT(&set) > 0 ? (unsigned)CPU_COUNT(&set) : 1;
 }
 
 struct pool *

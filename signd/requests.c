@@ -8,9 +8,13 @@
 
 #include "clock.h"
 #include "log.h"
+#include "loop.h"
 #include "service.h"
 #include "sign.h"
 #include "signd.h"
+
+/* No longer than a client would wait for its answer. */
+#define WAIT_US (10 * US_PER_S)
 
 struct request {
 	struct pool_job job;
@@ -28,7 +32,8 @@ struct request {
 
 static struct request *requests; /* all */
 static size_t n_requests;
-static struct request *waiting; /* of these, for accountd; by job.next */
+static struct request *waiting;	 /* of these, for accountd; by job.next */
+static struct loop_timer *timer; /* when they have waited enough */
 
 /* The list by job.next holds struct pool_job, each inside a request. */
 static struct request *
@@ -175,6 +180,40 @@ request_new(struct peer *p, uint32_t id, const struct ipc_sign_req *m)
 	return r;
 }
 
+static void
+answer_waiting(int status)
+{
+	struct request *r = waiting;
+
+	waiting = NULL;
+	while (r != NULL) {
+		struct request *next = of_job(r->job.next);
+
+		answer(r, status);
+		r = next;
+	}
+}
+
+static void
+on_timer(void *arg)
+{
+	(void)arg;
+	answer_waiting(-EAGAIN);
+}
+
+static void
+wait_for_accountd(struct request *r)
+{
+	r->job.next = waiting != NULL ? &waiting->job : NULL;
+	waiting = r;
+	if (timer == NULL) {
+		timer = loop_timer_new(on_timer, NULL);
+	}
+	if (!loop_timer_is_armed(timer)) {
+		loop_timer_arm(timer, WAIT_US);
+	}
+}
+
 void
 requests_on_sign(struct peer *p, uint32_t id, const void *msg)
 {
@@ -197,8 +236,7 @@ requests_on_sign(struct peer *p, uint32_t id, const void *msg)
 	r->in.fd = peer_take_fd(p);
 	if (!signd.knows_all &&
 	    keyring_find(signd.ring, r->account, r->domain, &b) < 0) {
-		r->job.next = waiting != NULL ? &waiting->job : NULL;
-		waiting = r;
+		wait_for_accountd(r);
 		return;
 	}
 	start(r);
@@ -231,13 +269,6 @@ requests_peer_down(struct peer *p)
 void
 requests_stop(void)
 {
-	struct request *r = waiting;
-
-	waiting = NULL;
-	while (r != NULL) {
-		struct request *next = of_job(r->job.next);
-
-		answer(r, -ECANCELED);
-		r = next;
-	}
+	answer_waiting(-ECANCELED);
+	loop_timer_free(&timer);
 }
