@@ -14,6 +14,8 @@
 #include "smtpd_world.h"
 #include "worker.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 /* Ids differ from run to run; their digits are made equal. */
 static void
 mask(struct buf *b)

@@ -17,6 +17,7 @@
 #define SKIP_MAX (64 * 1024)
 
 static void session_event(void *arg, enum stream_event ev);
+static void set_deadline(struct session *s);
 
 bool
 session_is_tls(const struct session *s)
@@ -48,12 +49,12 @@ session_new(int fd, enum port_role role, struct client *client, const char *ip,
 	log_debug("connect from unknown[%s]", s->ip);
 	if (role == PORT_SUBMISSIONS) {
 		s->mode = MODE_HANDSHAKE;
-		stream_deadline(s->stream, conf()->smtpd_starttls_timeout);
+		set_deadline(s);
 		stream_start_tls(s->stream, tls_new(role), true);
 		return;
 	}
 	greet(s);
-	stream_deadline(s->stream, conf()->smtpd_timeout);
+	set_deadline(s);
 }
 
 /* What is not the stream. */
@@ -163,7 +164,7 @@ skip_line(struct session *s)
 		s->mode = MODE_COMMAND;
 		session_error(s, "500 5.5.2 Error: line too long");
 	}
-	return n != 0;
+	return lf != NULL;
 }
 
 /* RFC 5321 section 2.3.8: only CRLF ends a line; no CR, LF or NUL in it. */
@@ -265,6 +266,7 @@ set_deadline(struct session *s)
 	} else if (s->mode == MODE_DATA || s->mode == MODE_BDAT) {
 		in_us = data_deadline(s);
 	}
+	s->has_deadline = in_us != 0;
 	stream_deadline(s->stream, in_us);
 }
 
@@ -290,7 +292,10 @@ session_revoke(struct session *s)
 void
 session_run(struct session *s)
 {
+	bool has_stepped = false;
+
 	while (!s->is_waiting && !s->is_closing && step(s)) {
+		has_stepped = true;
 		session_check_limits(s);
 	}
 	if (!s->is_closing && !s->is_waiting) {
@@ -300,7 +305,10 @@ session_run(struct session *s)
 		finish(s);
 		return;
 	}
-	set_deadline(s);
+	/* A command that comes byte by byte has no more time than others. */
+	if (has_stepped || s->is_waiting || !s->has_deadline) {
+		set_deadline(s);
+	}
 }
 
 void
@@ -362,6 +370,7 @@ session_event(void *arg, enum stream_event ev)
 			greet(s);
 		}
 		s->mode = MODE_COMMAND;
+		s->has_deadline = false; /* that was the handshake's */
 		session_run(s);
 		break;
 	case STREAM_EOF:

@@ -61,6 +61,7 @@ struct session {
 	bool is_waiting; /* for another process; input rests */
 	bool is_closing; /* the last reply is written */
 	bool is_revoked; /* the key it came with */
+	bool has_deadline;
 	bool is_esmtp;
 
 	uint64_t bdat_size; /* of the chunk */

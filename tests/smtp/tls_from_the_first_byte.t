@@ -9,3 +9,5 @@ S: 250-AUTH PLAIN LOGIN
 S* 5 250*
 C: AUTH PLAIN AGEAYg==
 S: 235 2.7.0 *
+pass 200
+quiet

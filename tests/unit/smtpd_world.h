@@ -14,6 +14,9 @@
 #include "event.h"
 #include "ipc.h"
 
+/* The only segment there is. */
+#define WORLD_SEGMENT 0x0100000100000001ULL
+
 /* How a process around us behaves. */
 enum world_mood {
 	WORLD_OK,

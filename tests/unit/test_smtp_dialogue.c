@@ -24,19 +24,12 @@
  *   drain, revoke, changed, pressure on|off, done
  */
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,225 +40,14 @@
 #include "fake_loop.h"
 #include "log.h"
 #include "session.h"
+#include "smtp_client.h"
 #include "smtpd_world.h"
 #include "spool.h"
 #include "worker.h"
 
 #define DIALOGUES_MAX 256
 
-/* The client's end. */
-struct client_end {
-	int fd;
-	SSL *ssl;
-	SSL_CTX *ctx;
-	struct buf in;
-	bool is_closed;
-	char ip[46];
-	enum port_role role;
-};
-
-static struct client_end end = { .fd = -1 };
-static const char *file_name;
-static unsigned line_number;
 static char cert_path[] = "/tmp/smtp-dialogue-XXXXXX";
-
-static void fail_line(const char *fmt, ...) PRINTF(1, 2) NORETURN;
-
-static void
-fail_line(const char *fmt, ...)
-{
-	va_list ap;
-
-	fprintf(stderr, "%s:%u: ", file_name, line_number);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fprintf(stderr, "\n");
-	fflush(stderr);
-	_exit(1);
-}
-
-/* ---- text --------------------------------------------------------------- */
-
-static void
-unescape(const char *s, struct buf *out)
-{
-	for (; *s != '\0'; s++) {
-		if (*s != '\\') {
-			buf_u8(out, (uint8_t)*s);
-			continue;
-		}
-		s++;
-		switch (*s) {
-		case 'r':
-			buf_u8(out, '\r');
-			break;
-		case 'n':
-			buf_u8(out, '\n');
-			break;
-		case 't':
-			buf_u8(out, '\t');
-			break;
-		case '0':
-			buf_u8(out, 0);
-			break;
-		case 'x': {
-			uint8_t byte;
-
-			if (str_unhex(&byte, 1, (struct str){ s + 1, 2 }) < 0) {
-				fail_line("bad escape");
-			}
-			buf_u8(out, byte);
-			s += 2;
-			break;
-		}
-		default:
-			buf_u8(out, (uint8_t)*s);
-			break;
-		}
-	}
-}
-
-static bool
-matches(const char *pattern, struct str s)
-{
-	for (; *pattern != '\0'; pattern++) {
-		if (*pattern == '*') {
-			do {
-				if (matches(pattern + 1, s)) {
-					return true;
-				}
-				s.p++;
-			} while (s.len-- > 0);
-			return false;
-		}
-		if (s.len == 0 || *s.p != *pattern) {
-			return false;
-		}
-		s.p++;
-		s.len--;
-	}
-	return s.len == 0;
-}
-
-/* ---- the wire ----------------------------------------------------------- */
-
-static void
-pull(void)
-{
-	char data[16384];
-
-	for (;;) {
-		ssize_t n = end.ssl != NULL
-		    ? SSL_read(end.ssl, data, sizeof(data))
-		    : recv(end.fd, data, sizeof(data), MSG_DONTWAIT);
-
-		if (n > 0) {
-			buf_add(&end.in, data, (size_t)n);
-			continue;
-		}
-		if (end.ssl != NULL) {
-			int e = SSL_get_error(end.ssl, (int)n);
-
-			end.is_closed |= e != SSL_ERROR_WANT_READ &&
-			    e != SSL_ERROR_WANT_WRITE;
-		} else {
-			end.is_closed |=
-			    n == 0 || (errno != EAGAIN && errno != EINTR);
-		}
-		return;
-	}
-}
-
-static void
-settle(void)
-{
-	if (end.fd >= 0) {
-		do {
-			fake_loop_settle();
-			pull();
-		} while (fake_loop_turn());
-	} else {
-		fake_loop_settle();
-	}
-}
-
-static void
-push(struct str s)
-{
-	while (s.len != 0 && !end.is_closed) {
-		ssize_t n = end.ssl != NULL
-		    ? SSL_write(end.ssl, s.p, (int)s.len)
-		    : send(end.fd, s.p, s.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n > 0) {
-			s.p += n;
-			s.len -= (size_t)n;
-		} else if (end.ssl == NULL && errno != EAGAIN) {
-			end.is_closed = true;
-		}
-		if (s.len != 0) {
-			settle();
-		}
-	}
-}
-
-static void
-open_client(const char *before)
-{
-	int pair[2];
-	struct buf first = { 0 };
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	end.fd = pair[0];
-	end.is_closed = false;
-	buf_clear(&end.in, 0);
-	unescape(before, &first);
-	push(buf_str(&first));
-	buf_fini(&first);
-	worker_serve(pair[1], end.role, end.ip, 4321);
-}
-
-static void
-close_client(void)
-{
-	SSL_free(end.ssl);
-	end.ssl = NULL;
-	if (end.fd >= 0) {
-		(void)close(end.fd);
-	}
-	end.fd = -1;
-	settle();
-}
-
-static void
-do_tls(bool must_fail, int max_version)
-{
-	int r;
-
-	if (end.ctx == NULL) {
-		end.ctx = SSL_CTX_new(TLS_client_method());
-	}
-	(void)SSL_CTX_set_max_proto_version(end.ctx, max_version);
-	if (max_version != 0) {
-		SSL_CTX_set_security_level(end.ctx, 0);
-	}
-	end.ssl = SSL_new(end.ctx);
-	(void)SSL_set_fd(end.ssl, end.fd);
-	SSL_set_connect_state(end.ssl);
-	(void)fcntl(end.fd, F_SETFL, O_NONBLOCK);
-	for (int i = 0; i < 50; i++) {
-		r = SSL_do_handshake(end.ssl);
-		if (r == 1 ||
-		    SSL_get_error(end.ssl, r) != SSL_ERROR_WANT_READ) {
-			break;
-		}
-		fake_loop_settle();
-	}
-	if ((r == 1) == must_fail) {
-		fail_line("handshake: %d", r);
-	}
-}
 
 /* ---- lines of a dialogue ------------------------------------------------ */
 
@@ -275,19 +57,19 @@ expect_line(const char *pattern)
 	struct str in, line;
 	const char *lf;
 
-	settle();
+	client_settle();
 	in = buf_str(&end.in);
 	lf = in.len != 0 ? memchr(in.p, '\n', in.len) : NULL;
 	if (lf == NULL) {
-		fail_line("expected \"%s\", got nothing", pattern);
+		client_fail("expected \"%s\", got nothing", pattern);
 	}
 	line = (struct str){ in.p, (size_t)(lf - in.p) };
 	if (line.len == 0 || line.p[line.len - 1] != '\r') {
-		fail_line("a reply line without CRLF");
+		client_fail("a reply line without CRLF");
 	}
 	line.len--;
-	if (!matches(pattern, line)) {
-		fail_line(
+	if (!client_matches(pattern, line)) {
+		client_fail(
 		    "expected \"%s\", got \"%.*s\"", pattern, STR_ARG(line));
 	}
 	buf_drop(&end.in, line.len + 2);
@@ -299,17 +81,17 @@ do_send(const char *text, unsigned times, bool has_crlf)
 	struct buf one = { 0 };
 	struct buf all = { 0 };
 
-	unescape(text, &one);
+	client_unescape(text, &one);
 	for (unsigned i = 0; i < times; i++) {
 		buf_add(&all, one.p, one.len);
 	}
 	if (has_crlf) {
 		buf_puts(&all, "\r\n");
 	}
-	push(buf_str(&all));
+	client_push(buf_str(&all));
 	buf_fini(&one);
 	buf_fini(&all);
-	settle();
+	client_settle();
 }
 
 static const struct {
@@ -333,7 +115,7 @@ mood_of(const char *word)
 			return moods[i].mood;
 		}
 	}
-	fail_line("unknown mood %s", word);
+	client_fail("unknown mood %s", word);
 }
 
 /* accountd ok|silent|down, refuses CODE ENH TEXT, verdict N, sign DOMAIN,
@@ -374,14 +156,14 @@ do_log(const char *word)
 			return;
 		}
 	}
-	fail_line("unknown mood %s", word);
+	client_fail("unknown mood %s", word);
 }
 
 static const struct world_message *
 last_message(void)
 {
 	if (world.n_messages == 0) {
-		fail_line("nothing is stored");
+		client_fail("nothing is stored");
 	}
 	return &world.messages[world.n_messages - 1];
 }
@@ -423,10 +205,10 @@ do_field(char *args)
 		break;
 	}
 	default:
-		fail_line("no such field %s", args);
+		client_fail("no such field %s", args);
 	}
-	if (!matches(value != NULL ? value : "", buf_str(&text))) {
-		fail_line(
+	if (!client_matches(value != NULL ? value : "", buf_str(&text))) {
+		client_fail(
 		    "%s is \"%.*s\"", args, (int)text.len, (char *)text.p);
 	}
 	buf_fini(&text);
@@ -442,15 +224,15 @@ do_blocked(const char *args)
 	char word[8];
 
 	if (sscanf(args, "%u %7s", &n, word) != 2) {
-		fail_line("blocked N yes|no");
+		client_fail("blocked N yes|no");
 	}
 	for (unsigned i = 0; i <= n; i++) {
 		if (!event_rcpt_next(&rcpts, &r)) {
-			fail_line("no recipient %u", n);
+			client_fail("no recipient %u", n);
 		}
 	}
 	if (((r.notify & RCPT_BLOCKED) != 0) != (strcmp(word, "yes") == 0)) {
-		fail_line("recipient %u: %u", n, r.notify);
+		client_fail("recipient %u: %u", n, r.notify);
 	}
 }
 
@@ -463,7 +245,7 @@ do_content(const char *escaped, enum content_check check)
 	struct buf text = { 0 };
 	bool found;
 
-	unescape(escaped, &text);
+	client_unescape(escaped, &text);
 	found = memmem(c->p, c->len, text.p, text.len) != NULL;
 	if (check == CONTENT_IS) {
 		/* From the first line that is not ours on. */
@@ -471,7 +253,7 @@ do_content(const char *escaped, enum content_check check)
 		    memcmp(c->p + c->len - text.len, text.p, text.len) == 0;
 	}
 	if (found == (check == CONTENT_LACKS)) {
-		fail_line("content: \"%.*s\"", (int)c->len, (char *)c->p);
+		client_fail("content: \"%.*s\"", (int)c->len, (char *)c->p);
 	}
 	buf_fini(&text);
 }
@@ -494,17 +276,17 @@ do_count(const char *args)
 	unsigned n;
 
 	if (sscanf(args, "%31s %u", name, &n) != 2) {
-		fail_line("count NAME N");
+		client_fail("count NAME N");
 	}
 	for (size_t i = 0; i < array_len(counts); i++) {
 		if (strcmp(name, counts[i].name) == 0) {
 			if (counts[i].value != n) {
-				fail_line("%s: %u", name, counts[i].value);
+				client_fail("%s: %u", name, counts[i].value);
 			}
 			return;
 		}
 	}
-	fail_line("no counter %s", name);
+	client_fail("no counter %s", name);
 }
 
 static void
@@ -529,9 +311,9 @@ static bool
 do_check(const char *word, char *args)
 {
 	if (strcmp(word, "stored") == 0) {
-		settle();
+		client_settle();
 		if (world.n_messages != (size_t)atol(args)) {
-			fail_line("stored %zu", world.n_messages);
+			client_fail("stored %zu", world.n_messages);
 		}
 	} else if (strcmp(word, "field") == 0) {
 		do_field(args);
@@ -546,21 +328,21 @@ do_check(const char *word, char *args)
 	} else if (strcmp(word, "count") == 0) {
 		do_count(args);
 	} else if (strcmp(word, "quiet") == 0) {
-		settle();
+		client_settle();
 		if (end.in.len != 0 || end.is_closed) {
-			fail_line("not quiet: %.*s", (int)end.in.len,
+			client_fail("not quiet: %.*s", (int)end.in.len,
 			    (char *)end.in.p);
 		}
 	} else if (strcmp(word, "closed") == 0) {
-		settle();
+		client_settle();
 		if (end.in.len != 0 || !end.is_closed) {
-			fail_line("not closed: %.*s", (int)end.in.len,
+			client_fail("not closed: %.*s", (int)end.in.len,
 			    (char *)end.in.p);
 		}
 	} else if (strcmp(word, "over") == 0) {
-		settle();
+		client_settle();
 		if (!world.is_over) {
-			fail_line("the process goes on");
+			client_fail("the process goes on");
 		}
 	} else {
 		return false;
@@ -594,7 +376,7 @@ do_world(const char *word, char *args)
 	} else {
 		return false;
 	}
-	settle();
+	client_settle();
 	return true;
 }
 
@@ -620,13 +402,13 @@ do_wire(const char *word, char *args)
 			expect_line(rest + 1);
 		}
 	} else if (strcmp(word, "tls") == 0) {
-		do_tls(strncmp(args, "fails", 5) == 0,
+		client_start_tls(strncmp(args, "fails", 5) == 0,
 		    strcmp(args, "fails 1.1") == 0 ? TLS1_1_VERSION : 0);
 	} else if (strcmp(word, "hangup") == 0) {
-		close_client();
+		client_close();
 	} else if (strcmp(word, "connect") == 0) {
-		close_client();
-		open_client(args);
+		client_close();
+		client_open(args);
 	} else {
 		return false;
 	}
@@ -663,7 +445,7 @@ start(struct buf *cf, const char *first_word)
 	world_start((const char *)cf->p);
 	buf_fini(cf);
 	if (strcmp(first_word, "connect") != 0) {
-		open_client("");
+		client_open("");
 	}
 }
 
@@ -679,7 +461,7 @@ run_file(FILE *f)
 	while (getline(&line, &cap, f) > 0) {
 		char *word = line, *args;
 
-		line_number++;
+		client_line++;
 		line[strcspn(line, "\n")] = '\0';
 		if (line[0] == '#' || line[0] == '\0') {
 			continue;
@@ -705,7 +487,7 @@ run_file(FILE *f)
 		}
 		if (!do_wire(word, args) && !do_check(word, args) &&
 		    !do_world(word, args)) {
-			fail_line("what is \"%s\"?", word);
+			client_fail("what is \"%s\"?", word);
 		}
 	}
 	free(line);
@@ -722,10 +504,10 @@ run_child(const char *path)
 		_exit(1);
 	}
 	log_set_level(LOG_LEVEL_ERROR);
-	file_name = path;
+	client_file = path;
 	run_file(f);
 	fclose(f);
-	close_client();
+	client_close();
 	buf_fini(&end.in);
 	SSL_CTX_free(end.ctx);
 	world_stop();
@@ -747,31 +529,6 @@ dialogue_goes_as_written(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-}
-
-static void
-make_certificate(void)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = X509_new();
-	X509_NAME *name = X509_get_subject_name(cert);
-	int fd = mkstemp(cert_path);
-	FILE *f = fdopen(fd, "w");
-
-	X509_set_version(cert, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-	X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-	    (const unsigned char *)"mx.test", -1, -1, 0);
-	X509_set_issuer_name(cert, name);
-	X509_set_pubkey(cert, key);
-	X509_sign(cert, key, EVP_sha256());
-	PEM_write_X509(f, cert);
-	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
-	fclose(f);
-	X509_free(cert);
-	EVP_PKEY_free(key);
 }
 
 static int
@@ -819,7 +576,7 @@ main(int argc, char **argv)
 	size_t n = 1;
 	int r;
 
-	make_certificate();
+	client_make_certificate(cert_path);
 	if (argc > 1) {
 		tests[0] = (struct CMUnitTest){ .name = argv[1],
 			.test_func = dialogue_goes_as_written,
