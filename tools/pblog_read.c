@@ -159,10 +159,11 @@ enter_file(struct pblog_read *r)
 	return true;
 }
 
+/* One that is empty, made for later or unreadable, tells nothing. */
 static bool
 begins_before(struct pblog_read *r, size_t i, uint64_t time_us)
 {
-	bool before = true;
+	bool before = false;
 
 	r->at = i;
 	if (enter_file(r)) {

@@ -227,6 +227,18 @@ test_pblog_times_bound_the_search(void **state)
 }
 
 static void
+test_pblog_an_empty_file_at_the_end_hides_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct pblog_filter late = { .since_us = T0 + 29 * S };
+	struct journal_file next;
+
+	journal_file_make(&next, f->jrn, 4, T0 + 40 * S);
+	assert_int_equal(count(f, &late), 3);
+	journal_file_close(&next);
+}
+
+static void
 test_pblog_id_finds_the_events_of_one_message(void **state)
 {
 	struct fixture *f = *state;
@@ -372,6 +384,7 @@ main(void)
 		T(test_pblog_conditions_on_the_message_find_its_later_events),
 		T(test_pblog_conditions_on_the_attempt),
 		T(test_pblog_times_bound_the_search),
+		T(test_pblog_an_empty_file_at_the_end_hides_nothing),
 		T(test_pblog_id_finds_the_events_of_one_message),
 		T(test_pblog_goes_on_when_more_is_written),
 		T(test_pblog_a_torn_tail_is_the_end),
