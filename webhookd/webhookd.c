@@ -54,7 +54,8 @@ try_to_run(void)
 		return;
 	}
 	is_running = true;
-	b.place = (struct place){ end - 1, end };
+	/* A batch begins at the end, so no record has its lsn. */
+	b.place = (struct place){ end, end };
 	b.least = journal_lsn(number > 0 ? number - 1 : 0, 0);
 	hooks_each(consider, &b);
 	hooks_each(make_live, &b);
