@@ -352,7 +352,6 @@ static void
 on_mail(struct session *s, const struct smtp_reply *r)
 {
 	s->facts.times.mail_ms = session_ms(s);
-	s->tx.is_answered = true;
 	if (r->code / 100 != 2) {
 		mail_refused(s, r);
 		return;
@@ -556,7 +555,7 @@ client_broken(struct session *s, enum broken how)
 {
 	struct verdict v = { 0 };
 
-	if (s->phase == PHASE_LOAD) {
+	if (s->phase == PHASE_LOAD && !s->job->is_fresh) {
 		give_back(s);
 		return;
 	}

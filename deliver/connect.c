@@ -129,6 +129,8 @@ try_targets(struct session *s)
 		if (r == 0) {
 			s->generation++;
 			s->expected = 0;
+			s->must_close = false;
+			s->needs_rset = false;
 			s->ehlo = (struct ehlo){ 0 };
 			session_phase(s, PHASE_CONNECT);
 			session_settle(s);

@@ -42,7 +42,7 @@ struct content {
 	struct cursor cursor;
 	uint64_t sent;
 	uint8_t *whole;		  /* NULL: read in pieces */
-	unsigned refs;		  /* streams that hold whole, and the owner */
+	unsigned refs;		  /* streams with whole, and the owner */
 	char tail[2];		  /* the last two bytes handed out */
 	struct loop_timer *timer; /* verifies, then resumes */
 	bool is_verified;

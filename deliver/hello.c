@@ -167,6 +167,7 @@ on_starttls(struct session *s, const struct smtp_reply *r)
 	}
 	/* The deadline goes on: STARTTLS and handshake have one together. */
 	s->phase = PHASE_TLS;
+	s->is_settled = true;
 	stream_start_tls(s->stream, ssl, false);
 }
 

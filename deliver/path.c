@@ -336,6 +336,9 @@ path_session_idle(struct session *s)
 	s->is_idle = true;
 	TAILQ_INSERT_HEAD(&p->idle, s, link);
 	TAILQ_INSERT_TAIL(&all.idle, s, idle);
+	if (!TAILQ_EMPTY(&p->waiting)) {
+		touch(p); /* for jobs that this session cannot carry */
+	}
 	/* Starving paths wait for the room that an idle session takes. */
 	if (p->n_sessions > p->limit || deliver_is_draining() ||
 	    !TAILQ_EMPTY(&all.starving)) {

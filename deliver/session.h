@@ -35,7 +35,6 @@ struct tx {
 	unsigned n_accepted;
 	unsigned answer_at; /* number of the recipient answered next */
 	bool is_pipelined;
-	bool is_answered; /* any reply of this transaction has come */
 	bool is_mail_ok;
 	bool is_data_ok;
 	bool is_all_queued; /* the content with its dot */

@@ -81,12 +81,13 @@ verdict_from_reply(
 	struct smtp_reply r = *reply;
 	struct reply_answer answer;
 
-	/* RFC 5321 section 4.5.3.1.10: 552 at RCPT means too many of them. */
+	set_reply(v, phase, &r);
+	/* RFC 5321 section 4.5.3.1.10: 552 at RCPT means too many of them, and
+	 * is 452. What was said stays in the result. */
 	if (phase == PHASE_RCPT && r.code == 552) {
 		r.code = 452;
-		r.enhanced.class = 4;
+		v->enh[0] = '4';
 	}
-	set_reply(v, phase, &r);
 	if (r.code / 100 == 2) {
 		v->outcome = OUTCOME_DELIVERED;
 		return;

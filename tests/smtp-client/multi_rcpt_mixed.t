@@ -30,4 +30,4 @@ result 1 to=b@x.example outcome=failed code=550 enh=5.1.1 class=bad_mailbox hard
 result 2 to=c@x.example outcome=deferred code=451 enh=4.3.0 hard=0
 result 3 outcome=delivered code=250
 result 4 outcome=failed code=551 class=bad_mailbox
-result 5 outcome=deferred code=452 class=too_many_rcpt last=1
+result 5 outcome=deferred code=552 enh=4.5.3 class=too_many_rcpt last=1

@@ -335,6 +335,21 @@ test_deliver_secure_job_does_not_ride_in_clear(void **state)
 }
 
 static void
+test_deliver_secure_job_gets_the_place_of_a_clear_connection(void **state)
+{
+	(void)state;
+	give_job(1, 1);
+	hello(0);
+	world_job(&(struct world_mail){
+	    .job = 2, .conn_limit = 1, .tls = "encrypt", .content = CONTENT });
+	fake_loop_settle();
+	assert_int_equal(world.n_conns, 1);
+	take(0);
+	assert_true(world.conns[0].is_closed);
+	assert_int_equal(world.n_conns, 2);
+}
+
+static void
 test_deliver_drain_gives_back_and_ends(void **state)
 {
 	(void)state;
@@ -397,6 +412,8 @@ main(void)
 		TEST(test_deliver_without_a_resolver_defers),
 		TEST(test_deliver_other_domain_of_the_path_needs_the_same_host),
 		TEST(test_deliver_secure_job_does_not_ride_in_clear),
+		TEST(
+		    test_deliver_secure_job_gets_the_place_of_a_clear_connection),
 		TEST(test_deliver_drain_gives_back_and_ends),
 		TEST(test_deliver_process_limit_feeds_paths_in_turn),
 	};
