@@ -460,7 +460,6 @@ on_timer(void *arg)
 {
 	struct qmgr *q = arg;
 
-	tenants_write_quotas(q);
 	if (is_due(q)) {
 		checkpoint_begin(q);
 	} else {
@@ -492,6 +491,7 @@ checkpoint_fini(struct qmgr *q)
 	if (c == NULL) {
 		return;
 	}
+	c->is_failed = true; /* whatever the writer says now */
 	plog_writer_free(&c->writer);
 	loop_timer_free(&c->timer);
 	loop_timer_free(&c->slice);

@@ -255,7 +255,9 @@ uint32_t
 core_find(const struct core *core, const struct uuid *id)
 {
 	const struct htab *h = &core->msg_by_id;
-	uint32_t i = htab_first(h, h->hash(id, h->seed));
+	/* An id may stand at any address, a message may not. */
+	const struct msg key = { .id = *id };
+	uint32_t i = htab_first(h, h->hash(&key, h->seed));
 
 	while (i != NIL && !uuid_eq(&msg_at(core, i)->id, id)) {
 		i = htab_next(h, i);
@@ -470,9 +472,12 @@ message_sweep(struct core *core)
 		}
 	}
 	if (age >= SWEEP_US && core->sweep_at >= core->msgs.used) {
-		core->sweep_us = core->now_us;
+		/* After a long silence once more: part of this round was
+		 * before it. */
+		core->sweep_us = age < 2 * SWEEP_US ? core->sweep_us + SWEEP_US
+						    : core->now_us - SWEEP_US;
 		core->sweep_at = 1;
-		return false;
+		return age >= 2 * SWEEP_US;
 	}
 	return core->sweep_at < until;
 }

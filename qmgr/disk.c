@@ -220,6 +220,13 @@ work(void *arg)
 /* ---- in the loop -------------------------------------------------------- */
 
 static void
+order_free(struct order *o)
+{
+	free(o->content);
+	free(o);
+}
+
+static void
 tell_ends(struct disk *d)
 {
 	struct order *o;
@@ -234,8 +241,7 @@ tell_ends(struct disk *d)
 		if (o->fn != NULL) {
 			o->fn(o->arg, o->number, o->status, o->fd);
 		}
-		free(o->content);
-		free(o);
+		order_free(o);
 	}
 }
 
@@ -253,6 +259,10 @@ on_event(void *arg, unsigned ready)
 static void
 give_order(struct disk *d, struct order *o)
 {
+	if (d->is_closing) {
+		order_free(o);
+		return;
+	}
 	(void)pthread_mutex_lock(&d->lock);
 	fifo_put(&d->todo, o);
 	(void)pthread_cond_signal(&d->wake);
@@ -305,7 +315,6 @@ disk_free(struct disk **dp)
 	if (d == NULL) {
 		return;
 	}
-	*dp = NULL;
 	(void)pthread_mutex_lock(&d->lock);
 	d->is_closing = true;
 	(void)pthread_cond_signal(&d->wake);
@@ -313,6 +322,7 @@ disk_free(struct disk **dp)
 	(void)pthread_join(d->thread, NULL);
 	loop_io_free(&d->io);
 	tell_ends(d);
+	*dp = NULL; /* the ends may have given orders, which came too late */
 	(void)close(d->event);
 	(void)pthread_cond_destroy(&d->wake);
 	(void)pthread_mutex_destroy(&d->lock);

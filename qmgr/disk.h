@@ -22,7 +22,7 @@ typedef void disk_done_fn(void *arg, uint64_t number, int status, int fd);
 struct disk *disk_new(void);
 
 /* Waits for the orders that are left; their ends are told with what became
- * of them. */
+ * of them. Orders given meanwhile are forgotten. */
 void disk_free(struct disk **d);
 
 /* A new, empty file, open for reading and writing, its entry durable. -EEXIST

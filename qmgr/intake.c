@@ -15,11 +15,13 @@
 #include "reports.h"
 
 #define BATCHES_PER_TURN 64
+#define BATCHES_PER_SEGMENT 16 /* of these, so that no writer starves */
 /* More than this waits for the disk: new mail waits in its segments. */
 #define JOURNAL_PENDING_MAX (64u * 1024 * 1024)
 #define RETRY_US (200 * US_PER_MS)
-/* A segment without its writer is read; one that has not grown for so long
- * never will. */
+/* How often segments without a writer are looked at, and how long one must
+ * not have grown to be over. */
+#define ORPHAN_LOOK_US US_PER_S
 #define ORPHAN_QUIET_US (30 * US_PER_S)
 
 static void run_intake(void *arg);
@@ -342,17 +344,31 @@ read_segment(struct qmgr *q, struct seg *g, int *batches)
 	return 1;
 }
 
-/* A segment whose writer is gone ends when it has not grown for a while. */
+/* All writers of an incarnation are dead when there is a newer one. */
 static bool
-is_over(struct seg *g, bool has_grown)
+is_of_the_past(const struct qmgr *q, const struct seg *g)
+{
+	return (g->segid >> 32 & 0xffffff) < q->incarnation;
+}
+
+/*
+ * Whether nothing will be added any more. A segment that is removed too early
+ * takes acknowledged mail with it, so one of this incarnation that no writer
+ * has named in this run stays open: it may be the next one of a living writer.
+ */
+static bool
+is_over(const struct qmgr *q, struct seg *g, bool has_grown)
 {
 	if (g->owner != NULL) {
 		return g->is_sealed && g->off >= g->limit;
 	}
+	if (g->is_sealed || is_of_the_past(q, g)) {
+		return true;
+	}
 	if (has_grown || g->quiet_since_us == 0) {
 		g->quiet_since_us = clock_mono_us();
 	}
-	return g->is_sealed ||
+	return g->is_announced &&
 	    clock_mono_us() - g->quiet_since_us >= ORPHAN_QUIET_US;
 }
 
@@ -360,22 +376,29 @@ static int
 take_segment(struct qmgr *q, struct seg *g, int *batches)
 {
 	uint64_t before = g->off;
-	int r = read_segment(q, g, batches);
-	bool is_end = r == 0 && is_over(g, g->off != before);
+	int share =
+	    *batches < BATCHES_PER_SEGMENT ? *batches : BATCHES_PER_SEGMENT;
+	int left = share;
+	int r = read_segment(q, g, &left);
+	bool is_end = r == 0 && is_over(q, g, g->off != before);
 
-	if (r == -ENOENT || (r == -EBADMSG && g->off == 0)) {
+	if (r == -ENODATA || (r == -EBADMSG && g->limit == 0)) {
+		/* Made and not yet written to, or never, or hardly. */
+		r = 0;
+		is_end = is_over(q, g, false);
+	}
+	if (r == -ENOENT || r == -EBADMSG) {
 		damaged(q, g, 0, g->limit, strerror(-r));
 		is_end = true;
 		r = 0;
 	}
-	if (r == -ENODATA) {
-		/* Made and not yet written to, or never. */
-		r = 0;
-		is_end = is_over(g, false);
-	}
 	if (is_end) {
 		g->is_sealed = true;
 		g->is_read = true;
+	}
+	*batches -= share - left;
+	if (left == 0) {
+		q->has_more_mail = true;
 	}
 	if (g->off != before || is_end) {
 		write_cursor(q, g, is_end);
@@ -392,8 +415,35 @@ is_waiting(const struct qmgr *q, const struct seg *g)
 	if (g->is_read || g->is_removing) {
 		return false;
 	}
+	if (g->owner != NULL) {
+		return g->off < g->limit || g->is_sealed;
+	}
 	/* Others may still be announced by their writers. */
-	return g->owner != NULL || !q->is_reconciling;
+	return q->is_orphan_turn &&
+	    (!q->is_reconciling || is_of_the_past(q, g));
+}
+
+static bool
+has_orphans(const struct qmgr *q)
+{
+	uint32_t at = 0;
+	const struct seg *g;
+
+	while ((g = segs_next(q->segs, &at)) != NULL) {
+		if (!g->is_read && !g->is_removing && g->owner == NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+look_at_orphans(void *arg)
+{
+	struct qmgr *q = arg;
+
+	q->is_orphan_turn = true;
+	run_intake(q);
 }
 
 static void
@@ -405,6 +455,7 @@ run_intake(void *arg)
 	struct seg *g;
 	int r;
 
+	q->has_more_mail = false;
 	while (batches > 0 && (g = segs_next(q->segs, &at)) != NULL) {
 		if (!is_waiting(q, g)) {
 			continue;
@@ -421,16 +472,33 @@ run_intake(void *arg)
 			loop_timer_arm(q->intake_timer, RETRY_US);
 		}
 	}
-	if (batches == 0) {
+	if (q->has_more_mail) {
 		loop_timer_arm(q->intake_timer, 0);
+		return; /* orphans too: the turn is not over */
 	}
+	q->is_orphan_turn = false;
+	if (!loop_timer_is_armed(q->orphan_timer) && has_orphans(q)) {
+		loop_timer_arm(q->orphan_timer, ORPHAN_LOOK_US);
+	}
+}
+
+struct seg *
+intake_segment(struct qmgr *q, uint64_t segid)
+{
+	uint32_t incarnation = (uint32_t)(segid >> 32 & 0xffffff);
+
+	if (incarnation > q->incarnation) {
+		q->incarnation = incarnation;
+	}
+	return segs_add(q->segs, segid);
 }
 
 void
 intake_durable(struct qmgr *q, struct peer *p, const struct ipc_durable *m)
 {
-	struct seg *g = segs_add(q->segs, m->segid);
+	struct seg *g = intake_segment(q, m->segid);
 
+	g->is_announced = true;
 	if (g->is_read && m->off <= g->off) {
 		return; /* said again on a new channel */
 	}
@@ -461,6 +529,7 @@ intake_orphan(struct qmgr *q, const struct peer *p)
 			g->quiet_since_us = 0;
 		}
 	}
+	q->is_orphan_turn = true;
 	intake_wanted(q);
 }
 
@@ -468,6 +537,8 @@ void
 intake_init(struct qmgr *q)
 {
 	q->intake_timer = loop_timer_new(run_intake, q);
+	q->orphan_timer = loop_timer_new(look_at_orphans, q);
+	q->is_orphan_turn = true;
 }
 
 void
@@ -475,4 +546,5 @@ intake_fini(struct qmgr *q)
 {
 	loop_defer_cancel(&q->intake);
 	loop_timer_free(&q->intake_timer);
+	loop_timer_free(&q->orphan_timer);
 }

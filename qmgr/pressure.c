@@ -9,6 +9,8 @@
 #include "qmgr.h"
 
 #define INTERVAL_US US_PER_S
+/* A crash forgets at most so much use of quotas. */
+#define QUOTAS_EVERY 5 /* intervals */
 /* Inodes that must be free: segments, journal, large messages. */
 #define INODES_MIN 100
 
@@ -83,6 +85,9 @@ on_timer(void *arg)
 	struct qmgr *q = arg;
 
 	pressure_check(q);
+	if (++q->pressure_ticks % QUOTAS_EVERY == 0) {
+		tenants_write_quotas(q);
+	}
 	loop_timer_arm(q->pressure_timer, INTERVAL_US);
 }
 

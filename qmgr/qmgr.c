@@ -258,13 +258,13 @@ void
 qmgr_close(struct qmgr *q)
 {
 	tools_fini(q);
+	disk_free(&q->disk);
 	checkpoint_fini(q);
+	jrn_free(&q->jrn);
 	pressure_fini(q);
 	intake_fini(q);
 	turn_fini(q);
 	loop_defer_cancel(&q->safe_defer);
-	jrn_free(&q->jrn);
-	disk_free(&q->disk);
 	peers_fini(q);
 	replay_fini(q);
 	resolve_fini(q);

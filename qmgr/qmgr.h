@@ -98,7 +98,10 @@ struct qmgr {
 	struct loop_timer *intake_timer;
 	uint64_t accepted_lsn; /* of the record whose stored has not ended */
 	bool is_pair_open;
-	struct loop_timer *scan_timer;
+	struct loop_timer *orphan_timer;
+	bool has_more_mail;	 /* than one turn took in */
+	bool is_orphan_turn;	 /* segments without a writer are looked at */
+	uint32_t incarnation;	 /* the newest that any segment has */
 	struct core_rcpt *rcpts; /* accepted_read's */
 	uint32_t rcpts_room;
 
@@ -113,6 +116,7 @@ struct qmgr {
 
 	/* pressure.c */
 	struct loop_timer *pressure_timer;
+	unsigned pressure_ticks;
 	enum pressure pressure;
 	const char *pressure_reason;
 
@@ -167,6 +171,8 @@ void intake_durable(
     struct qmgr *q, struct peer *p, const struct ipc_durable *m);
 /* The writer's channel is gone. */
 void intake_orphan(struct qmgr *q, const struct peer *p);
+/* The segment exists; the newest incarnation is that of writers alive. */
+struct seg *intake_segment(struct qmgr *q, uint64_t segid);
 /* Learns of segments in the directories. */
 void scan_segments(struct qmgr *q);
 /* Removes big files that no message names. */

@@ -37,7 +37,8 @@ begin_work(struct qmgr *q)
 	}
 	q->is_reconciling = false;
 	loop_timer_stop(q->reconcile_timer);
-	intake_wanted(q); /* segments that no writer has announced */
+	q->is_orphan_turn = true; /* segments that nobody has announced */
+	intake_wanted(q);
 	turn_wanted(q);
 }
 

@@ -15,6 +15,9 @@ is_needed(struct qmgr *q, const struct seg *g)
 {
 	struct core_segment_view v;
 
+	if (q->jrn == NULL) {
+		return true; /* recovering: release_all looks at it later */
+	}
 	if (!g->is_read || g->is_removing || g->is_damaged || g->live != 0 ||
 	    g->jobs != 0) {
 		return true;

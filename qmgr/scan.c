@@ -28,7 +28,7 @@ found(struct qmgr *q, uint64_t segid)
 	if (g != NULL) {
 		return;
 	}
-	g = segs_add(q->segs, segid);
+	g = intake_segment(q, segid);
 	if (segid >> 56 == SPOOL_WRITER_QMGR) {
 		/* Copies: only what the journal names counts. */
 		g->is_sealed = true;
@@ -64,6 +64,12 @@ scan_writer(struct qmgr *q, unsigned writer)
 void
 scan_segments(struct qmgr *q)
 {
+	uint32_t at = 0;
+	struct seg *g;
+
+	while ((g = segs_next(q->segs, &at)) != NULL) {
+		(void)intake_segment(q, g->segid);
+	}
 	for (unsigned w = 0; w < WRITERS; w++) {
 		scan_writer(q, w);
 	}

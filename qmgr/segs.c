@@ -218,8 +218,9 @@ segs_read_on(struct segs *s, struct seg *g)
 		return -EBADMSG;
 	}
 	g->has_reader = true;
-	if (g->off > PLOG_FILE_HEADER) {
-		plog_reader_seek(&g->reader, g->off, 0);
+	if (g->off == 0) {
+		g->off = g->reader.off;
 	}
+	plog_reader_seek(&g->reader, g->off, 0);
 	return 0;
 }

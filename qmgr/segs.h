@@ -29,8 +29,9 @@ struct seg {
 	uint64_t quiet_since_us; /* without a writer and without growth */
 	uint64_t delivers; /* bit per deliver process that holds it open */
 	bool is_with_bouncer;
-	bool is_sealed; /* nothing will be added */
-	bool is_read;	/* taken in to its end */
+	bool is_announced; /* by its writer, in this run */
+	bool is_sealed;	   /* nothing will be added */
+	bool is_read;	   /* taken in to its end */
 	bool is_removing;
 	bool is_removed_before; /* a fact of the run before: remove again */
 	bool is_damaged;

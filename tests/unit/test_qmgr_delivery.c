@@ -1,0 +1,354 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "fake_loop.h"
+#include "qmgr_world.h"
+#include "return_path.h"
+
+static struct world_seg *seg;
+
+static int
+setup(void **state)
+{
+	(void)world_setup(state);
+	world_start();
+	seg = world_seg(0, 1, 1);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	world_seg_close(&seg);
+	return world_teardown(state);
+}
+
+static void
+send(const struct world_mail *m)
+{
+	(void)world_mail(seg, m);
+	world_sync(seg, false);
+}
+
+static void
+test_a_message_is_given_out_when_the_journal_has_it(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	assert_int_equal(world_events(EVENT_accepted), 1);
+	assert_int_equal(world_events(EVENT_stored), 1);
+	assert_int_equal(world_events(EVENT_intake), 1);
+	assert_int_equal(w.n_jobs, 1);
+	assert_string_equal(w.jobs[0].next_hop, "example.net");
+	assert_int_equal(w.files, 1);
+}
+
+static void
+test_a_delivery_is_written_and_then_acknowledged(void **state)
+{
+	struct event_delivery e;
+
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	world_finish(OUTCOME_DELIVERED);
+	assert_int_equal(w.acked, 1);
+	assert_true(world_last_event(EVENT_delivery, &e));
+	assert_true(uuid_eq(&e.msgid, &w.jobs[0].msgid));
+	assert_int_equal(e.attempt, 1);
+	assert_int_equal(e.account, 7);
+	assert_int_not_equal(e.accept_lsn, 0);
+	assert_int_equal(world_queued(), 0);
+}
+
+static void
+test_the_return_path_names_message_and_recipient(void **state)
+{
+	static const uint8_t key[] = "0123456789abcdef0123456789abcdef";
+	struct return_path_token t;
+	struct event_deferral e;
+	const char *at;
+
+	(void)state;
+	send(&(struct world_mail){
+	    .rcpts = { "a@example.net", "b@example.net" } });
+	assert_int_equal(w.n_jobs, 2); /* one recipient each */
+	at = strchr(w.jobs[1].mail_from, '@');
+	assert_non_null(at);
+	assert_string_equal(at, "@mail.test");
+	assert_int_equal(return_path_parse(key, w.jobs[1].mail_from,
+			     (size_t)(at - w.jobs[1].mail_from), &t),
+	    0);
+	assert_int_equal(t.recipient, w.jobs[1].ordinals[0]);
+	assert_memory_equal(t.message_id, w.jobs[1].msgid.b, 16);
+	world_finish(OUTCOME_DEFERRED);
+	assert_true(world_last_event(EVENT_deferral, &e));
+	assert_int_equal(t.accept_lsn, e.accept_lsn);
+}
+
+static void
+test_a_plain_sender_stays_and_its_recipients_share_a_job(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ .sender = "me@acme.test",
+	    .rcpts = { "a@example.net", "b@example.net" },
+	    .flags = MESSAGE_PLAIN_SENDER });
+	assert_int_equal(w.n_jobs, 1);
+	assert_int_equal(w.jobs[0].n, 2);
+	assert_string_equal(w.jobs[0].mail_from, "me@acme.test");
+}
+
+static void
+test_the_null_sender_stays_null(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ .sender = "" });
+	assert_string_equal(w.jobs[0].mail_from, "");
+}
+
+static void
+test_a_deferred_recipient_is_tried_again(void **state)
+{
+	struct event_deferral e;
+
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	world_finish(OUTCOME_DEFERRED);
+	assert_true(world_last_event(EVENT_deferral, &e));
+	assert_true(e.next_try_us > clock_wall_us() + 90 * US_PER_S);
+	assert_int_equal(w.n_jobs, 1);
+	fake_loop_pass(200 * US_PER_S);
+	assert_int_equal(w.n_jobs, 2);
+	assert_int_equal(w.jobs[1].attempts[0], 2);
+	world_finish(OUTCOME_DELIVERED);
+	assert_int_equal(world_queued(), 0);
+}
+
+static void
+test_a_hard_failure_is_a_bounce(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	world_finish(OUTCOME_FAILED);
+	assert_int_equal(world_events(EVENT_bounce), 1);
+	assert_int_equal(world_events(EVENT_soft_bounce), 0);
+	assert_int_equal(w.dsns, 0); /* the account has events */
+}
+
+static void
+test_an_expired_message_is_a_soft_bounce(void **state)
+{
+	struct event_soft_bounce e;
+
+	(void)state;
+	send(&(struct world_mail){
+	    .expires_us = clock_wall_us() + 300 * US_PER_S });
+	world_finish(OUTCOME_DEFERRED);
+	fake_loop_pass(600 * US_PER_S);
+	world_finish(OUTCOME_DEFERRED);
+	fake_loop_pass(600 * US_PER_S);
+	assert_true(world_last_event(EVENT_soft_bounce, &e));
+	assert_memory_equal(e.class.p, "expired", 7);
+	assert_int_equal(world_queued(), 0);
+}
+
+static void
+test_a_domain_without_service_is_a_bounce(void **state)
+{
+	struct event_bounce e;
+
+	(void)state;
+	send(&(struct world_mail){ .rcpts = { "x@nx.test" } });
+	assert_int_equal(w.n_jobs, 0);
+	assert_true(world_last_event(EVENT_bounce, &e));
+	assert_memory_equal(e.smtp_text.p, "no such domain", 14);
+	assert_memory_equal(e.rcpt_to.p, "x@nx.test", 9);
+}
+
+static void
+test_suppressed_recipients_are_told_and_never_tried(void **state)
+{
+	struct event_blocked e;
+
+	(void)state;
+	send(
+	    &(struct world_mail){ .rcpts = { "a@example.net", "b@example.net" },
+		.notify = { RCPT_BLOCKED, 0 } });
+	assert_int_equal(w.n_jobs, 1);
+	assert_int_equal(w.jobs[0].ordinals[0], 1);
+	assert_true(world_last_event(EVENT_blocked, &e));
+	assert_int_equal(e.rcpt, 0);
+	assert_int_not_equal(e.accept_lsn, 0);
+	world_finish(OUTCOME_DELIVERED);
+	assert_int_equal(world_queued(), 0);
+}
+
+static void
+test_a_test_message_is_never_sent(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ .flags = MESSAGE_TEST,
+	    .rcpts = { "a@example.net", "b@example.net" } });
+	assert_int_equal(w.n_jobs, 0);
+	assert_int_equal(world_events(EVENT_delivery), 2);
+	assert_int_equal(world_queued(), 0);
+}
+
+static void
+test_a_message_for_later_waits(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){
+	    .not_before_us = clock_wall_us() + 3600 * US_PER_S });
+	fake_loop_pass(3500 * US_PER_S);
+	assert_int_equal(w.n_jobs, 0);
+	fake_loop_pass(200 * US_PER_S);
+	assert_int_equal(w.n_jobs, 1);
+}
+
+static void
+test_a_segment_goes_when_nothing_in_it_is_alive(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	world_sync(seg, true);
+	assert_true(world_seg_exists(world_segid(seg)));
+	world_finish(OUTCOME_DELIVERED);
+	assert_int_equal(world_events(EVENT_segment_removed), 1);
+	assert_false(world_seg_exists(world_segid(seg)));
+	assert_int_equal(w.drops, 1);
+}
+
+static void
+test_an_open_segment_stays(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	world_finish(OUTCOME_DELIVERED);
+	fake_loop_pass(3600 * US_PER_S);
+	assert_true(world_seg_exists(world_segid(seg)));
+}
+
+static void
+test_a_damaged_message_alarms_and_is_given_up(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	world_finish(OUTCOME_DAMAGED);
+	assert_int_equal(world_events(EVENT_spool_damaged), 1);
+	assert_int_equal(world_events(EVENT_soft_bounce), 1);
+	assert_int_equal(world_queued(), 0);
+}
+
+static void
+test_a_plain_sender_is_told_by_a_notification(void **state)
+{
+	struct ipc_dsn_done done = { 0 };
+
+	(void)state;
+	send(&(struct world_mail){ .flags = MESSAGE_PLAIN_SENDER });
+	world_finish(OUTCOME_FAILED);
+	assert_int_equal(w.dsns, 1);
+	world_sync(seg, true);
+	assert_true(world_seg_exists(world_segid(seg)));
+	done.job = w.last_dsn;
+	(void)peer_send(w.bouncer, IPC_dsn_done, 0, &done);
+	fake_loop_settle();
+	assert_int_equal(world_events(EVENT_dsn_written), 1);
+	assert_false(world_seg_exists(world_segid(seg)));
+}
+
+static void
+test_notify_never_means_no_notification(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){
+	    .flags = MESSAGE_PLAIN_SENDER, .notify = { RCPT_NOTIFY_NEVER } });
+	world_finish(OUTCOME_FAILED);
+	assert_int_equal(w.dsns, 0);
+	assert_int_equal(world_queued(), 0);
+}
+
+static void
+test_a_deliver_that_dies_has_its_jobs_given_out_again(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	world_deliver_breaks();
+	assert_int_equal(w.n_jobs, 1);
+	world_deliver_returns(false);
+	assert_int_equal(w.n_jobs, 2);
+	world_finish(OUTCOME_DELIVERED);
+	assert_int_equal(world_events(EVENT_delivery), 1);
+}
+
+static void
+test_a_broken_channel_repeats_nothing(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	world_deliver_breaks();
+	world_deliver_returns(true);
+	assert_int_equal(w.n_jobs, 1);
+	world_finish(OUTCOME_DELIVERED);
+	assert_int_equal(world_events(EVENT_delivery), 1);
+	assert_int_equal(world_queued(), 0);
+}
+
+static void
+test_a_result_that_comes_twice_is_written_once(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	world_finish(OUTCOME_DELIVERED);
+	w.jobs[0].is_open = true;
+	world_finish(OUTCOME_DELIVERED);
+	assert_int_equal(world_events(EVENT_delivery), 1);
+	assert_int_equal(w.acked, 2);
+}
+
+static void
+test_results_returned_are_given_out_again(void **state)
+{
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	world_finish(OUTCOME_RETURNED);
+	assert_int_equal(w.n_jobs, 2);
+	assert_int_equal(w.jobs[1].attempts[0], 1);
+	assert_int_equal(w.acked, 1);
+	assert_int_equal(world_events(EVENT_deferral), 0);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_a_message_is_given_out_when_the_journal_has_it),
+		T(test_a_delivery_is_written_and_then_acknowledged),
+		T(test_the_return_path_names_message_and_recipient),
+		T(test_a_plain_sender_stays_and_its_recipients_share_a_job),
+		T(test_the_null_sender_stays_null),
+		T(test_a_deferred_recipient_is_tried_again),
+		T(test_a_hard_failure_is_a_bounce),
+		T(test_an_expired_message_is_a_soft_bounce),
+		T(test_a_domain_without_service_is_a_bounce),
+		T(test_suppressed_recipients_are_told_and_never_tried),
+		T(test_a_test_message_is_never_sent),
+		T(test_a_message_for_later_waits),
+		T(test_a_segment_goes_when_nothing_in_it_is_alive),
+		T(test_an_open_segment_stays),
+		T(test_a_damaged_message_alarms_and_is_given_up),
+		T(test_a_plain_sender_is_told_by_a_notification),
+		T(test_notify_never_means_no_notification),
+		T(test_a_deliver_that_dies_has_its_jobs_given_out_again),
+		T(test_a_broken_channel_repeats_nothing),
+		T(test_a_result_that_comes_twice_is_written_once),
+		T(test_results_returned_are_given_out_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
