@@ -34,8 +34,8 @@ struct address {
  * address_end comes first. An address as text is its own address, localhost
  * and what is below it has the loopback ones (RFC 6761 section 6.3).
  */
-void address_start(struct address *x, const char *name, address_fn *fn,
-    void *arg);
+void address_start(
+    struct address *x, const char *name, address_fn *fn, void *arg);
 void address_end(struct address *x);
 
 /*
@@ -43,8 +43,8 @@ void address_end(struct address *x);
  * address and one answer is missing, the result is temporary. Of too many
  * addresses each family keeps its share.
  */
-void address_read(struct address *x, const struct answer *a,
-    const struct answer *aaaa);
+void address_read(
+    struct address *x, const struct answer *a, const struct answer *aaaa);
 
 /* Is it among them? */
 bool address_has(const struct address *x, const struct plan_address *ip);
@@ -54,8 +54,8 @@ int address_parse(struct str text, struct plan_address *out) MUST_CHECK;
 
 /* Where its PTR records are (RFC 1035 section 3.5, RFC 3596 section 2.5). */
 #define ADDRESS_REVERSE_SIZE 74
-void address_reverse(const struct plan_address *a,
-    char dst[ADDRESS_REVERSE_SIZE]);
+void address_reverse(
+    const struct plan_address *a, char dst[ADDRESS_REVERSE_SIZE]);
 
 /* As one host of a plan. */
 void address_to_host(const struct address *x, struct plan_host *h);

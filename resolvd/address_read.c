@@ -15,8 +15,7 @@ address_parse(struct str text, struct plan_address *out)
 	if (domain_ip_parse(text.p, text.len, &ip) < 0) {
 		return -EBADMSG;
 	}
-	*out = (struct plan_address){ .family = ip.family == AF_INET6 ? 6
-								      : 4 };
+	*out = (struct plan_address){ .family = ip.family == AF_INET6 ? 6 : 4 };
 	memcpy(out->b, ip.addr, out->family == 6 ? 16 : 4);
 	return 0;
 }
@@ -109,15 +108,15 @@ ttl_of(const struct answer *a)
 }
 
 static void
-set_failure(struct address *x, const struct answer *a,
-    const struct answer *aaaa)
+set_failure(
+    struct address *x, const struct answer *a, const struct answer *aaaa)
 {
 	if (is_temporary(a) || is_temporary(aaaa)) {
 		const bool is_a = is_temporary(a);
 
 		x->status = DNS_TEMPORARY;
-		reason_of_answer(x->reason, x->name, is_a ? "A" : "AAAA",
-		    is_a ? a : aaaa);
+		reason_of_answer(
+		    x->reason, x->name, is_a ? "A" : "AAAA", is_a ? a : aaaa);
 	} else if (a->status == ANSWER_NXDOMAIN) {
 		x->status = DNS_NXDOMAIN;
 		reason_of_answer(x->reason, x->name, "A", a);
@@ -128,8 +127,8 @@ set_failure(struct address *x, const struct answer *a,
 }
 
 void
-address_read(struct address *x, const struct answer *a,
-    const struct answer *aaaa)
+address_read(
+    struct address *x, const struct answer *a, const struct answer *aaaa)
 {
 	uint32_t ttl4 = ttl_of(a);
 	uint32_t ttl6 = ttl_of(aaaa);

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <unbound.h>
 #include <unbound-event.h>
+#include <unbound.h>
 
 #include "ask_config.h"
 #include "clock.h"
@@ -70,8 +70,8 @@ finish(struct ask *a, enum answer_status status)
 static void
 fail(struct ask *a, const char *reason)
 {
-	(void)str_safe(a->answer.reason, sizeof(a->answer.reason),
-	    str_of(reason));
+	(void)str_safe(
+	    a->answer.reason, sizeof(a->answer.reason), str_of(reason));
 	finish(a, ANSWER_TEMPORARY);
 }
 
@@ -126,18 +126,19 @@ on_answer(void *arg, int rcode, void *packet, int len, int security,
 
 	(void)was_limited;
 	clock_update();
-	note_silence(false);
-	if (rcode != 0) {
+	if (rcode != 0) { /* perhaps of libunbound itself */
 		fail_rcode(a, rcode);
 		return;
 	}
+	note_silence(false);
 	if (security == SECURITY_BOGUS) {
-		fail(a, why_bogus != NULL ? why_bogus
-					  : "DNSSEC validation failed");
+		fail(a,
+		    why_bogus != NULL ? why_bogus : "DNSSEC validation failed");
 		return;
 	}
-	if (len < 0 || packet_parse(packet, (size_t)len, a->name, a->type,
-			   &a->answer.packet) < 0) {
+	if (len < 0 ||
+	    packet_parse(
+		packet, (size_t)len, a->name, a->type, &a->answer.packet) < 0) {
 		fail(a, "the answer is malformed");
 		return;
 	}
@@ -159,8 +160,8 @@ send(struct ask *a)
 	TAILQ_REMOVE(&waiting, a, link);
 	a->state = ASK_SENT;
 	n_sent++;
-	e = ub_resolve_event(ctx, a->name, a->type, CLASS_IN, a, on_answer,
-	    &a->id);
+	e = ub_resolve_event(
+	    ctx, a->name, a->type, CLASS_IN, a, on_answer, &a->id);
 	if (e != 0 && a->state == ASK_SENT) {
 		fail(a, ub_strerror(e));
 	}
@@ -184,8 +185,8 @@ arm(void)
 	uint64_t now = clock_mono_us();
 
 	if (a != NULL) {
-		loop_timer_arm(timer,
-		    a->deadline_us > now ? a->deadline_us - now : 0);
+		loop_timer_arm(
+		    timer, a->deadline_us > now ? a->deadline_us - now : 0);
 	}
 }
 
@@ -222,8 +223,8 @@ is_askable(const char *name)
 	for (size_t i = 0; i < len; i++) {
 		label = name[i] == '.' ? 0 : label + 1;
 		if (name[i] <= ' ' || name[i] > '~' || name[i] == '\\' ||
-		    label > DOMAIN_LABEL_MAX || (name[i] == '.' &&
-			(i == 0 || name[i - 1] == '.'))) {
+		    label > DOMAIN_LABEL_MAX ||
+		    (name[i] == '.' && (i == 0 || name[i - 1] == '.'))) {
 			return false;
 		}
 	}
@@ -231,8 +232,7 @@ is_askable(const char *name)
 }
 
 void
-ask_start(struct ask *a, const char *name, uint16_t type, ask_fn *fn,
-    void *arg)
+ask_start(struct ask *a, const char *name, uint16_t type, ask_fn *fn, void *arg)
 {
 	ask_end(a);
 	*a = (struct ask){ .fn = fn,

@@ -16,9 +16,9 @@
 #include "packet.h"
 
 enum answer_status {
-	ANSWER_DATA,	 /* packet.n records, or only malformed ones */
-	ANSWER_NODATA,	 /* the name exists, without this type */
-	ANSWER_NXDOMAIN, /* there is no such name */
+	ANSWER_DATA,	  /* packet.n records, or only malformed ones */
+	ANSWER_NODATA,	  /* the name exists, without this type */
+	ANSWER_NXDOMAIN,  /* there is no such name */
 	ANSWER_TEMPORARY, /* SERVFAIL, bogus, malformed, no answer in time */
 };
 
@@ -28,7 +28,7 @@ struct answer {
 	enum answer_status status;
 	bool is_secure; /* validated by DNSSEC, also that nothing is there */
 	char reason[ANSWER_REASON_SIZE]; /* for people, when temporary */
-	struct packet packet; /* not with ANSWER_TEMPORARY */
+	struct packet packet;		 /* not with ANSWER_TEMPORARY */
 };
 
 typedef void ask_fn(void *arg);
@@ -61,8 +61,8 @@ struct ask {
  * before is freed. A name that cannot be asked (empty, too long, bytes that
  * are no printable ASCII) is answered with ANSWER_NXDOMAIN.
  */
-void ask_start(struct ask *a, const char *name, uint16_t type, ask_fn *fn,
-    void *arg);
+void ask_start(
+    struct ask *a, const char *name, uint16_t type, ask_fn *fn, void *arg);
 
 /* Ends the question, answered or not, and frees the answer. Any number of
  * times; the structure can be used again. */

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <unbound.h>
 #include <unbound-event.h>
+#include <unbound.h>
 
 #include "clock.h"
 #include "domain.h"
@@ -81,8 +81,8 @@ set_options(struct ub_ctx *ctx, bool has_dnssec)
 
 	/* Servers on this machine are the usual case. */
 	set_option(ctx, "do-not-query-localhost:", "no");
-	set_option(ctx, "module-config:",
-	    has_dnssec ? "validator iterator" : "iterator");
+	set_option(ctx,
+	    "module-config:", has_dnssec ? "validator iterator" : "iterator");
 	set_option(ctx, "unblock-lan-zones:", "yes");
 	set_option(ctx, "insecure-lan-zones:", "yes");
 	/* One socket for each question under way. */
@@ -90,10 +90,10 @@ set_options(struct ub_ctx *ctx, bool has_dnssec)
 	set_number(ctx, "num-queries-per-thread:", conf()->dns_question_limit);
 	set_number(ctx, "outgoing-num-tcp:", 32);
 	set_number(ctx, "msg-cache-size:", message_cache);
-	set_number(ctx, "rrset-cache-size:",
-	    conf()->dns_cache_size - message_cache);
-	set_number(ctx, "cache-max-negative-ttl:",
-	    conf()->dns_negative_time / US_PER_S);
+	set_number(
+	    ctx, "rrset-cache-size:", conf()->dns_cache_size - message_cache);
+	set_number(ctx,
+	    "cache-max-negative-ttl:", conf()->dns_negative_time / US_PER_S);
 	/* After an outage servers are found alive again at once. */
 	set_option(ctx, "infra-keep-probing:", "yes");
 	set_number(ctx, "infra-host-ttl:", 60);
@@ -113,7 +113,8 @@ add_server(void *arg, const char *word, size_t len)
 	if (at != NULL) {
 		s.len = (size_t)(at - word);
 		if (str_u64((struct str){ at + 1, len - s.len - 1 }, 65535,
-			&port) < 0 || port == 0) {
+			&port) < 0 ||
+		    port == 0) {
 			fatal("dns_servers: %.*s has no valid port", (int)len,
 			    word);
 		}
@@ -124,8 +125,8 @@ add_server(void *arg, const char *word, size_t len)
 	if (domain_ip_parse(s.p, s.len, &ip) < 0) {
 		fatal("dns_servers: %.*s is not address@port", (int)len, word);
 	}
-	(void)snprintf(text, sizeof(text), "%.*s@%u", STR_ARG(s),
-	    (unsigned)port);
+	(void)snprintf(
+	    text, sizeof(text), "%.*s@%u", STR_ARG(s), (unsigned)port);
 	e = ub_ctx_set_fwd(arg, text);
 	if (e != 0) {
 		fatal("dns_servers: %s: %s", text, ub_strerror(e));
@@ -149,8 +150,8 @@ ask_config_servers(struct str text, struct buf *out)
 			line.p[sizeof(word) - 1] != '\t')) {
 			continue;
 		}
-		line = str_trim((struct str){ line.p + sizeof(word),
-		    line.len - sizeof(word) });
+		line = str_trim((struct str){
+		    line.p + sizeof(word), line.len - sizeof(word) });
 		while (n < line.len && line.p[n] != ' ' && line.p[n] != '\t') {
 			n++;
 		}
@@ -229,8 +230,7 @@ set_anchors(struct ub_ctx *ctx, const char *anchor)
 	}
 	e = read_file(anchor, &file);
 	if (e < 0) {
-		fatal("dns_dnssec_trust_anchor = %s: %s", anchor,
-		    strerror(-e));
+		fatal("dns_dnssec_trust_anchor = %s: %s", anchor, strerror(-e));
 	}
 	add_anchors(ctx, buf_str(&file));
 	buf_fini(&file);
@@ -258,13 +258,14 @@ finalize(struct ub_ctx *ctx)
 
 	if (e != 0) {
 		fatal("the name servers cannot be used: %s; "
-		      "check dns_dnssec_trust_anchor", ub_strerror(e));
+		      "check dns_dnssec_trust_anchor",
+		    ub_strerror(e));
 	}
 	for (size_t i = 0; i < array_len(open_zones); i++) {
 		e = ub_ctx_zone_remove(ctx, open_zones[i]);
 		if (e != 0) {
-			fatal("libunbound keeps the zone %s: %s",
-			    open_zones[i], ub_strerror(e));
+			fatal("libunbound keeps the zone %s: %s", open_zones[i],
+			    ub_strerror(e));
 		}
 	}
 }

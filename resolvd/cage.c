@@ -86,8 +86,8 @@ static void
 on_readable(void *arg, unsigned ready)
 {
 	struct cage *c = arg;
-	ssize_t n = read(c->fd, buf_reserve(&c->result, CAGE_RESULT_MAX),
-	    CAGE_RESULT_MAX);
+	ssize_t n = read(
+	    c->fd, buf_reserve(&c->result, CAGE_RESULT_MAX), CAGE_RESULT_MAX);
 
 	(void)ready;
 	if (n > 0) {

@@ -9,8 +9,8 @@
 #include "tag_list.h"
 
 void
-check_set(struct check_result *r, enum check_status status, const char *fmt,
-    ...)
+check_set(
+    struct check_result *r, enum check_status status, const char *fmt, ...)
 {
 	char text[CHECK_REASON_SIZE];
 	va_list ap;
@@ -31,8 +31,7 @@ has_txt(const struct answer *a, const char *name, struct check_result *out)
 		if (a->packet.n > 0) {
 			return true;
 		}
-		check_set(out, CHECK_WRONG, "malformed TXT record at %s",
-		    name);
+		check_set(out, CHECK_WRONG, "malformed TXT record at %s", name);
 		return false;
 	case ANSWER_TEMPORARY:
 		check_set(out, CHECK_TEMPORARY, "cannot look up %s: %s", name,
@@ -59,8 +58,7 @@ check_token(const struct answer *a, const char *name, struct str token,
 			return;
 		}
 	}
-	check_set(out, CHECK_MISSING, "no TXT record at %s is the token",
-	    name);
+	check_set(out, CHECK_MISSING, "no TXT record at %s is the token", name);
 }
 
 /* ---- DKIM --------------------------------------------------------------- */
@@ -141,8 +139,10 @@ check_dkim(const struct answer *a, const char *name, struct str expected,
 	}
 	if (a->packet.n > 1) {
 		/* RFC 6376 section 3.6.2.2: then results are undefined */
-		check_set(out, CHECK_WRONG, "%u TXT records at %s: only one "
-		    "may be", a->packet.n, name);
+		check_set(out, CHECK_WRONG,
+		    "%u TXT records at %s: only one "
+		    "may be",
+		    a->packet.n, name);
 		return;
 	}
 	if (tag_list_parse(packet_data(&a->packet, 0), &t) < 0) {
@@ -170,8 +170,7 @@ check_dkim(const struct answer *a, const char *name, struct str expected,
 static bool
 has_exchange(const struct answer *a, struct str name)
 {
-	for (unsigned i = 0; a->status == ANSWER_DATA && i < a->packet.n;
-	     i++) {
+	for (unsigned i = 0; a->status == ANSWER_DATA && i < a->packet.n; i++) {
 		if (str_eq_case(packet_data(&a->packet, i), name)) {
 			return true;
 		}
@@ -183,18 +182,16 @@ static bool
 leads_to(const struct answer *a, const struct answer *a_target,
     const char *name, const char *target, const char *own)
 {
-	if (strcasecmp(name, target) == 0 ||
-	    has_exchange(a, str_of(target)) || has_exchange(a, str_of(own))) {
+	if (strcasecmp(name, target) == 0 || has_exchange(a, str_of(target)) ||
+	    has_exchange(a, str_of(own))) {
 		return true;
 	}
 	for (unsigned i = 0; i < a->packet.n_aliases; i++) {
-		if (str_eq_case(packet_alias(&a->packet, i),
-			str_of(target))) {
+		if (str_eq_case(packet_alias(&a->packet, i), str_of(target))) {
 			return true;
 		}
 	}
-	for (unsigned i = 0; a->status == ANSWER_DATA && i < a->packet.n;
-	     i++) {
+	for (unsigned i = 0; a->status == ANSWER_DATA && i < a->packet.n; i++) {
 		if (has_exchange(a_target, packet_data(&a->packet, i))) {
 			return true;
 		}
@@ -215,8 +212,8 @@ check_bounce(const struct answer *a, const struct answer *a_target,
 	} else if (leads_to(a, a_target, name, target, own)) {
 		check_set(out, CHECK_OK, "%s leads to %s", name, target);
 	} else if (k->n > 0 && a_target->status == ANSWER_TEMPORARY) {
-		check_set(out, CHECK_TEMPORARY, "cannot look up %s: %s",
-		    target, a_target->reason);
+		check_set(out, CHECK_TEMPORARY, "cannot look up %s: %s", target,
+		    a_target->reason);
 	} else if (k->n > 0) {
 		check_set(out, CHECK_WRONG, "the MX of %s is %.*s, not %s",
 		    name, STR_ARG(packet_data(k, 0)), target);
@@ -225,8 +222,8 @@ check_bounce(const struct answer *a, const struct answer *a_target,
 		    "the CNAME of %s leads to %.*s, not %s", name,
 		    STR_ARG(packet_alias(k, k->n_aliases - 1)), target);
 	} else {
-		check_set(out, CHECK_MISSING, "no CNAME or MX record at %s",
-		    name);
+		check_set(
+		    out, CHECK_MISSING, "no CNAME or MX record at %s", name);
 	}
 }
 
@@ -250,8 +247,7 @@ is_policy(struct str p)
 }
 
 void
-check_dmarc(const struct answer *a, const char *name,
-    struct check_result *out)
+check_dmarc(const struct answer *a, const char *name, struct check_result *out)
 {
 	struct tag_list t;
 	struct str record = { 0 };
@@ -267,8 +263,7 @@ check_dmarc(const struct answer *a, const char *name,
 		}
 	}
 	if (n == 0) {
-		check_set(out, CHECK_MISSING, "no v=DMARC1 record at %s",
-		    name);
+		check_set(out, CHECK_MISSING, "no v=DMARC1 record at %s", name);
 	} else if (n > 1) {
 		check_set(out, CHECK_WRONG,
 		    "%u v=DMARC1 records at %s: only one may be", n, name);
@@ -276,7 +271,8 @@ check_dmarc(const struct answer *a, const char *name,
 	    !is_policy(tag_list_get(&t, "p", ""))) {
 		check_set(out, CHECK_WRONG,
 		    "record at %s has no policy: p=none, p=quarantine or "
-		    "p=reject", name);
+		    "p=reject",
+		    name);
 	} else {
 		check_set(out, CHECK_OK, "found at %s: p=%.*s", name,
 		    STR_ARG(tag_list_get(&t, "p", "")));

@@ -51,14 +51,14 @@ void check_bounce(const struct answer *a, const struct answer *a_target,
     struct check_result *out);
 
 /* Is there one DMARC record with a policy (RFC 7489 section 6.3) at name? */
-void check_dmarc(const struct answer *a, const char *name,
-    struct check_result *out);
+void check_dmarc(
+    const struct answer *a, const char *name, struct check_result *out);
 
 /*
  * Is there one SPF record at name that can be evaluated? False: no, and *out
  * says why.
  */
-bool check_spf(const struct answer *a, const char *name,
-    struct check_result *out);
+bool check_spf(
+    const struct answer *a, const char *name, struct check_result *out);
 
 #endif

@@ -126,8 +126,8 @@ on_key(void *arg)
 }
 
 static void
-start_key(struct search *s, unsigned i, struct str selector,
-    struct str expected)
+start_key(
+    struct search *s, unsigned i, struct str selector, struct str expected)
 {
 	struct key *k = &s->keys[i];
 
@@ -165,10 +165,10 @@ start_bounce(struct search *s, struct str host, struct str target)
 {
 	if (domain_to_ascii(host.p, host.len, DOMAIN_UNDERSCORE, s->bounce,
 		sizeof(s->bounce)) < 0 ||
-	    domain_to_ascii(target.p, target.len, DOMAIN_UNDERSCORE,
-		s->target, sizeof(s->target)) < 0) {
-		check_set(&s->bounce_result, CHECK_SKIPPED,
-		    "no bounce name is set");
+	    domain_to_ascii(target.p, target.len, DOMAIN_UNDERSCORE, s->target,
+		sizeof(s->target)) < 0) {
+		check_set(
+		    &s->bounce_result, CHECK_SKIPPED, "no bounce name is set");
 		return;
 	}
 	s->n_pending += 2;
@@ -201,8 +201,8 @@ on_dmarc(void *arg)
 static void
 start_dmarc(struct search *s, const char *domain)
 {
-	(void)snprintf(s->dmarc_name, sizeof(s->dmarc_name), "_dmarc.%s",
-	    domain);
+	(void)snprintf(
+	    s->dmarc_name, sizeof(s->dmarc_name), "_dmarc.%s", domain);
 	s->n_pending++;
 	ask_start(&s->dmarc_ask, s->dmarc_name, PACKET_TXT, on_dmarc, s);
 }
@@ -217,8 +217,8 @@ start_spf(struct search *s, struct str sender, struct str ip)
 	if (sender.len > 0) {
 		str_copy(mailbox, sizeof(mailbox), sender);
 	} else {
-		(void)snprintf(mailbox, sizeof(mailbox), "postmaster@%s",
-		    s->domain);
+		(void)snprintf(
+		    mailbox, sizeof(mailbox), "postmaster@%s", s->domain);
 	}
 	s->n_pending++;
 	spf_start(&s->spf, mailbox, ip, check_done, s);

@@ -122,7 +122,8 @@ reply(struct search *s)
 	struct buf plan = { 0 };
 	struct ipc_plan_rep m = { .status = DNS_OK,
 		.ttl_s = s->mx.ttl_s,
-		.is_secure = s->mx.is_secure };
+		.is_secure = s->mx.is_secure &&
+		    (s->hop.has_mx || s->hosts[0].address.is_secure) };
 
 	for (unsigned i = 0; i < s->mx.n; i++) {
 		uint32_t ttl_s = host_ttl(&s->hosts[i]);

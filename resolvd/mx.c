@@ -85,8 +85,8 @@ is_null(const struct packet *k)
 }
 
 static void
-read_records(const struct answer *a, const char *domain, const char *own,
-    struct mx *m)
+read_records(
+    const struct answer *a, const char *domain, const char *own, struct mx *m)
 {
 	const struct packet *k = &a->packet;
 	autofree struct mx_host *all = NULL;
@@ -136,8 +136,8 @@ set_implicit(const char *domain, const char *own, struct mx *m)
 }
 
 void
-mx_read(const struct answer *a, const char *domain, const char *own,
-    struct mx *out)
+mx_read(
+    const struct answer *a, const char *domain, const char *own, struct mx *out)
 {
 	struct mx m = { .status = DNS_OK,
 		.is_secure = a->is_secure,

@@ -15,8 +15,7 @@ take_port(struct str *s, const char *colon, uint16_t *port)
 	if (colon == NULL) {
 		return 0;
 	}
-	digits = (struct str){ colon + 1,
-		(size_t)(s->p + s->len - colon) - 1 };
+	digits = (struct str){ colon + 1, (size_t)(s->p + s->len - colon) - 1 };
 	if (str_u64(digits, UINT16_MAX, &n) < 0 || n == 0) {
 		return -EBADMSG;
 	}
@@ -42,8 +41,7 @@ find_port(struct str s, const char **colon)
 		return 0;
 	}
 	at = s.len > 0 ? memchr(s.p, ':', s.len) : NULL;
-	if (at != NULL &&
-	    memchr(at + 1, ':', (size_t)(end - at) - 1) == NULL) {
+	if (at != NULL && memchr(at + 1, ':', (size_t)(end - at) - 1) == NULL) {
 		*colon = at;
 	}
 	return 0;

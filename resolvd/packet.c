@@ -74,8 +74,7 @@ take_rr(struct reader *r, struct rr *out)
 
 	if (e == -EBADMSG || take_u16(r, &rr.type) < 0 ||
 	    take_u16(r, &class) < 0 || take_u32(r, &rr.ttl_s) < 0 ||
-	    take_u16(r, &rr.rdata_len) < 0 ||
-	    rr.rdata_len > r->len - r->off) {
+	    take_u16(r, &rr.rdata_len) < 0 || rr.rdata_len > r->len - r->off) {
 		return -EBADMSG;
 	}
 	rr.owner = e == 0 ? name_hash(name) : 0;
@@ -137,9 +136,9 @@ lower_ttl(struct packet *a, uint32_t ttl_s)
 static struct packet_record
 keep(struct packet *a, uint16_t pref, const void *p, size_t len)
 {
-	struct packet_record k = { .off = (uint32_t)a->data.len,
-		.len = (uint16_t)len,
-		.pref = pref };
+	struct packet_record k = {
+		.off = (uint32_t)a->data.len, .len = (uint16_t)len, .pref = pref
+	};
 
 	buf_add(&a->data, p, len);
 	return k;
@@ -290,8 +289,8 @@ collect(const struct reader *r, const struct rr_list *list, uint16_t type,
 
 /* RFC 2308 section 5: the lesser of the SOA's TTL and its minimum field. */
 static void
-set_negative_ttl(const struct reader *r, const struct rr_list *list,
-    struct packet *a)
+set_negative_ttl(
+    const struct reader *r, const struct rr_list *list, struct packet *a)
 {
 	char name[DOMAIN_NAME_MAX + 1];
 
@@ -309,8 +308,7 @@ set_negative_ttl(const struct reader *r, const struct rr_list *list,
 		}
 		in.off += 16;
 		if (take_u32(&in, &minimum) == 0) {
-			lower_ttl(a, minimum < rr->ttl_s ? minimum
-							 : rr->ttl_s);
+			lower_ttl(a, minimum < rr->ttl_s ? minimum : rr->ttl_s);
 			return;
 		}
 	}
@@ -338,8 +336,8 @@ read_sections(struct reader *r, const char *asked, uint16_t type,
 			a->status = PACKET_NXDOMAIN;
 			a->n = 0;
 		} else {
-			a->status = a->n + a->n_bad > 0 ? PACKET_DATA
-							: PACKET_NODATA;
+			a->status =
+			    a->n + a->n_bad > 0 ? PACKET_DATA : PACKET_NODATA;
 		}
 		if (a->status != PACKET_DATA) {
 			set_negative_ttl(r, &authority, a);

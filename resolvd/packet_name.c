@@ -42,8 +42,8 @@ finish(struct text *t)
 }
 
 int
-packet_name(const uint8_t *p, size_t len, size_t *off,
-    char dst[DOMAIN_NAME_MAX + 1])
+packet_name(
+    const uint8_t *p, size_t len, size_t *off, char dst[DOMAIN_NAME_MAX + 1])
 {
 	struct text t = { .dst = dst };
 	size_t at = *off;

@@ -48,8 +48,8 @@ check_forward(const struct search *s, char *reason)
 	case DNS_BAD_NAME:
 		break;
 	}
-	(void)snprintf(reason, REASON_SIZE, "no A or AAAA record at %s",
-	    x->name);
+	(void)snprintf(
+	    reason, REASON_SIZE, "no A or AAAA record at %s", x->name);
 	return CHECK_MISSING;
 }
 
@@ -89,8 +89,7 @@ check_reverse(const struct search *s, char *reason)
 	case ANSWER_NXDOMAIN:
 		break;
 	}
-	(void)snprintf(reason, REASON_SIZE, "no PTR record for %s",
-	    s->ip_text);
+	(void)snprintf(reason, REASON_SIZE, "no PTR record for %s", s->ip_text);
 	return CHECK_MISSING;
 }
 
@@ -98,8 +97,8 @@ static uint32_t
 ttl_of(const struct search *s)
 {
 	const struct answer *a = &s->reverse.answer;
-	uint32_t reverse = a->status == ANSWER_TEMPORARY ? TTL_TEMPORARY_S
-							 : a->packet.ttl_s;
+	uint32_t reverse =
+	    a->status == ANSWER_TEMPORARY ? TTL_TEMPORARY_S : a->packet.ttl_s;
 
 	return reverse < s->forward.ttl_s ? reverse : s->forward.ttl_s;
 }

@@ -13,7 +13,7 @@
  * service error for name=example.com type=MX: Host not found". dst has
  * REASON_SIZE bytes.
  */
-void reason_of_answer(char *dst, const char *name, const char *type,
-    const struct answer *a);
+void reason_of_answer(
+    char *dst, const char *name, const char *type, const struct answer *a);
 
 #endif

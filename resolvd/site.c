@@ -110,8 +110,8 @@ site_on_request(struct peer *p, uint32_t id, const void *msg)
 
 	request_begin(&s->request, p, id, search_free);
 	if (next_hop_parse(m->domain, &s->hop) < 0) {
-		reply_failure(s, DNS_BAD_NAME, TTL_FIXED_S,
-		    "malformed domain name");
+		reply_failure(
+		    s, DNS_BAD_NAME, TTL_FIXED_S, "malformed domain name");
 	} else if (s->hop.has_mx) {
 		ask_start(&s->ask, s->hop.name, PACKET_MX, on_mx, s);
 	} else {

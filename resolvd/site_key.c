@@ -15,8 +15,8 @@ add_hosts(struct buf *b, const struct mx_host *hosts, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
 		if (i > 0) {
-			buf_u8(b, hosts[i].pref == hosts[i - 1].pref ? ','
-								     : ';');
+			buf_u8(
+			    b, hosts[i].pref == hosts[i - 1].pref ? ',' : ';');
 		}
 		buf_puts(b, hosts[i].name);
 	}

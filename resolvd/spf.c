@@ -77,9 +77,8 @@ set_verdict(struct spf *s, const struct spf_outcome *o)
 		check_set(&s->result, CHECK_OK, "%s may send for %s",
 		    s->ip_text, s->domain);
 	} else if (o->verdict == SPF_TEMPERROR) {
-		check_set(&s->result, CHECK_TEMPORARY,
-		    "SPF of %s for %s: %s", s->domain, s->ip_text,
-		    o->text[0] != '\0' ? o->text : name);
+		check_set(&s->result, CHECK_TEMPORARY, "SPF of %s for %s: %s",
+		    s->domain, s->ip_text, o->text[0] != '\0' ? o->text : name);
 	} else if (o->verdict == SPF_PERMERROR) {
 		check_set(&s->result, CHECK_WRONG,
 		    "the v=spf1 record at %s cannot be used: %s", s->domain,
@@ -87,7 +86,8 @@ set_verdict(struct spf *s, const struct spf_outcome *o)
 	} else if (spf_table_cuts_labels(&s->table)) {
 		check_set(&s->result, CHECK_SKIPPED,
 		    "the v=spf1 record at %s uses macros that cannot be "
-		    "checked here", s->domain);
+		    "checked here",
+		    s->domain);
 	} else {
 		check_set(&s->result, CHECK_WRONG,
 		    "the v=spf1 record at %s gives %s for %s", s->domain, name,
@@ -138,8 +138,7 @@ ask_more(struct spf *s, const struct spf_outcome *o)
 	if (len > 0 && o->name[len - 1] == '.') {
 		char name[DOMAIN_NAME_MAX + 1];
 
-		str_copy(name, sizeof(name),
-		    (struct str){ o->name, len - 1 });
+		str_copy(name, sizeof(name), (struct str){ o->name, len - 1 });
 		ask_start(&s->ask, name, o->type, on_extra_answer, s);
 	} else {
 		ask_start(&s->ask, o->name, o->type, on_extra_answer, s);
@@ -155,8 +154,8 @@ on_outcome(void *arg, struct str result)
 	leave_cage(s);
 	if (spf_outcome_take(result, &o) < 0 ||
 	    (o.verdict == SPF_QUESTION && !is_new_question(s, &o))) {
-		log_warn("%s: evaluation of SPF ended without a result",
-		    s->domain);
+		log_warn(
+		    "%s: evaluation of SPF ended without a result", s->domain);
 		check_set(&s->result, CHECK_TEMPORARY,
 		    "the v=spf1 record at %s could not be evaluated",
 		    s->domain);
@@ -218,7 +217,8 @@ on_own_address(void *arg)
 	check_set(&s->result,
 	    s->own.status == DNS_TEMPORARY ? CHECK_TEMPORARY : CHECK_SKIPPED,
 	    "there is a v=spf1 record at %s, but no address to check it for: "
-	    "set inet_interfaces_out", s->domain);
+	    "set inet_interfaces_out",
+	    s->domain);
 	finish(s);
 }
 
@@ -239,8 +239,8 @@ on_record(void *arg)
 }
 
 void
-spf_start(struct spf *s, const char *sender, struct str ip, spf_fn *fn,
-    void *arg)
+spf_start(
+    struct spf *s, const char *sender, struct str ip, spf_fn *fn, void *arg)
 {
 	const char *at = strrchr(sender, '@');
 
@@ -249,8 +249,8 @@ spf_start(struct spf *s, const char *sender, struct str ip, spf_fn *fn,
 	str_copy(s->sender, sizeof(s->sender), str_of(sender));
 	str_copy(s->ip_text, sizeof(s->ip_text), ip);
 	if (!conf()->spf_check || at == NULL ||
-	    domain_to_ascii(at + 1, strlen(at + 1), 0, s->domain,
-		sizeof(s->domain)) < 0) {
+	    domain_to_ascii(
+		at + 1, strlen(at + 1), 0, s->domain, sizeof(s->domain)) < 0) {
 		check_set(&s->result, CHECK_SKIPPED, "not checked");
 		finish(s);
 		return;

@@ -42,8 +42,8 @@ struct spf {
  * empty one stands for the first address of myhostname. fn(arg) is called
  * once, never from within, unless spf_end comes first.
  */
-void spf_start(struct spf *s, const char *sender, struct str ip, spf_fn *fn,
-    void *arg);
+void spf_start(
+    struct spf *s, const char *sender, struct str ip, spf_fn *fn, void *arg);
 void spf_end(struct spf *s);
 
 #endif

@@ -1,11 +1,11 @@
 #include "spf_eval.h"
 
 #include <arpa/inet.h>
+#include <arpa/nameser.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
-#include <netinet/in.h>
-#include <arpa/nameser.h>
 
 #include <spf2/spf.h>
 #include <spf2/spf_log.h>
@@ -15,6 +15,7 @@ struct eval {
 	const struct spf_job *job;
 	struct spf_outcome *out;
 	bool is_missing;
+	bool is_temporary; /* an answer it saw had failed */
 };
 
 /* ---- libspf2's words, which nobody reads -------------------------------- */
@@ -116,11 +117,12 @@ lookup(SPF_dns_server_t *s, const char *name, ns_type type, int should_cache)
 		if (!v->is_missing) {
 			v->is_missing = true;
 			v->out->type = (uint16_t)type;
-			(void)snprintf(v->out->name, sizeof(v->out->name),
-			    "%s", name);
+			(void)snprintf(
+			    v->out->name, sizeof(v->out->name), "%s", name);
 		}
 		return SPF_dns_rr_new_init(s, name, type, 0, TRY_AGAIN);
 	}
+	v->is_temporary = v->is_temporary || e->status == ANSWER_TEMPORARY;
 	rr = SPF_dns_rr_new_init(s, name, type, 0, error_of(e));
 	if (rr != NULL) {
 		fill(rr, type, e);
@@ -130,8 +132,8 @@ lookup(SPF_dns_server_t *s, const char *name, ns_type type, int should_cache)
 
 /* Never an explanation: its expansion overflows the stack (CVE-2023-42118). */
 static SPF_errcode_t
-no_explanation(SPF_server_t *server, const char *domain, char **text,
-    size_t *size)
+no_explanation(
+    SPF_server_t *server, const char *domain, char **text, size_t *size)
 {
 	(void)server;
 	(void)domain;
@@ -146,15 +148,6 @@ no_explanation(SPF_server_t *server, const char *domain, char **text,
 }
 
 /* ---- results ------------------------------------------------------------ */
-
-/* Errors on the way to the record come as SPF_RESULT_INVALID. */
-static enum spf_verdict
-verdict_of_error(SPF_errcode_t e)
-{
-	return e == SPF_E_DNS_ERROR ? SPF_TEMPERROR
-	    : e == SPF_E_NOT_SPF    ? SPF_NONE
-				    : SPF_PERMERROR;
-}
 
 static enum spf_verdict
 verdict_of(SPF_response_t *r)
@@ -177,7 +170,9 @@ verdict_of(SPF_response_t *r)
 	case SPF_RESULT_INVALID:
 		break;
 	}
-	return verdict_of_error(SPF_response_errcode(r));
+	/* Errors on the way to the record have no result. */
+	return SPF_response_errcode(r) == SPF_E_NOT_SPF ? SPF_NONE
+							: SPF_PERMERROR;
 }
 
 static void
@@ -249,6 +244,11 @@ spf_eval(const struct spf_job *job, struct spf_outcome *out)
 			out->verdict = SPF_QUESTION;
 		} else if (response != NULL) {
 			read_response(response, out);
+		}
+		/* Not each lookup that failed ends in a temporary error. */
+		if (v.is_temporary && out->verdict != SPF_QUESTION &&
+		    out->verdict != SPF_PASS) {
+			out->verdict = SPF_TEMPERROR;
 		}
 		SPF_response_free(response);
 		SPF_request_free(request);

@@ -111,8 +111,8 @@ spf_table_add(struct spf_table *t, const char *name, uint16_t type,
 		add_records(e, &a->packet);
 		e->status = e->n > 0 ? ANSWER_DATA : ANSWER_NODATA;
 	}
-	t->entries = mem_resize(t->entries,
-	    (t->n + 1) * sizeof(struct spf_entry *));
+	t->entries =
+	    mem_resize(t->entries, (t->n + 1) * sizeof(struct spf_entry *));
 	t->entries[t->n++] = e;
 }
 
@@ -190,8 +190,8 @@ spf_outcome_take(struct str in, struct spf_outcome *out)
 	o.verdict = (enum spf_verdict)p[0];
 	o.type = (uint16_t)(p[1] | p[2] << 8);
 	str_copy(o.name, sizeof(o.name), (struct str){ in.p + 5, name });
-	(void)str_safe(o.text, sizeof(o.text),
-	    (struct str){ in.p + 5 + name, text });
+	(void)str_safe(
+	    o.text, sizeof(o.text), (struct str){ in.p + 5 + name, text });
 	*out = o;
 	return 0;
 }

@@ -44,8 +44,8 @@ struct spf_table {
 void spf_table_add(struct spf_table *t, const char *name, uint16_t type,
     const struct answer *a);
 /* The answer, or NULL. Case does not matter, nor a final dot. */
-const struct spf_entry *spf_table_find(const struct spf_table *t,
-    const char *name, uint16_t type);
+const struct spf_entry *spf_table_find(
+    const struct spf_table *t, const char *name, uint16_t type);
 void spf_table_fini(struct spf_table *t);
 
 /*

@@ -37,10 +37,9 @@ add(struct tag_list *t, struct str spec)
 	if (equals == NULL) {
 		return -EBADMSG;
 	}
-	tag.name = str_trim(
-	    (struct str){ spec.p, (size_t)(equals - spec.p) });
-	tag.value = str_trim((struct str){ equals + 1,
-	    (size_t)(spec.p + spec.len - equals) - 1 });
+	tag.name = str_trim((struct str){ spec.p, (size_t)(equals - spec.p) });
+	tag.value = str_trim((struct str){
+	    equals + 1, (size_t)(spec.p + spec.len - equals) - 1 });
 	if (!is_name(tag.name) || find(t, tag.name) != NULL ||
 	    t->n == TAG_LIST_MAX) {
 		return -EBADMSG;

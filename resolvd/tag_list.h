@@ -30,8 +30,8 @@ struct tag_list {
 int tag_list_parse(struct str text, struct tag_list *out) MUST_CHECK;
 
 /* The value of a tag; fallback when there is none. */
-struct str tag_list_get(const struct tag_list *t, const char *name,
-    const char *fallback);
+struct str tag_list_get(
+    const struct tag_list *t, const char *name, const char *fallback);
 bool tag_list_has(const struct tag_list *t, const char *name);
 
 /* Is word one of the words of value, parted by colons? Case matters not. */
