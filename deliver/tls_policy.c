@@ -12,24 +12,25 @@ struct known {
 typedef bool rung_fn(const struct known *k, struct tls_policy *out);
 
 struct level_name {
-	const char *name;
+	const char *word;
 	enum tls_level level;
+	const char *name; /* what it amounts to, for results */
 };
 
-/* dane is worth what its TLSA records say; without any it is may (RFC 7672
- * section 2.2). */
+/* dane is worth what validated TLSA records say; without any it is may
+ * (RFC 7672 section 2.2), and is recorded as that. */
 static const struct level_name level_names[] = {
-	{ "none", TLS_NONE },
-	{ "may", TLS_MAY },
-	{ "encrypt", TLS_ENCRYPT },
-	{ "dane", TLS_MAY },
+	{ "none", TLS_NONE, "none" },
+	{ "may", TLS_MAY, "may" },
+	{ "encrypt", TLS_ENCRYPT, "encrypt" },
+	{ "dane", TLS_MAY, "may" },
 };
 
 static bool
-by_name(struct str name, const char *source, struct tls_policy *out)
+by_name(struct str word, const char *source, struct tls_policy *out)
 {
 	for (size_t i = 0; i < array_len(level_names); i++) {
-		if (str_is(name, level_names[i].name)) {
+		if (str_is(word, level_names[i].word)) {
 			out->level = level_names[i].level;
 			out->name = level_names[i].name;
 			out->source = source;

@@ -4,6 +4,7 @@
 
 #include "deliver_world.h"
 #include "fake_loop.h"
+#include "fuzz.h"
 #include "outcome.h"
 
 #define CONTENT "Subject: x\r\n\r\ntext\r\n"
@@ -41,8 +42,7 @@ serve(const uint8_t *data, size_t size)
 {
 	unsigned conn;
 
-	while (fake_loop_turn()) {
-	}
+	world_settle();
 	if (world.n_conns == 0) {
 		return;
 	}
@@ -51,8 +51,7 @@ serve(const uint8_t *data, size_t size)
 		buf_add(&after_dot[conn], data, size);
 	}
 	world_send(conn, data, size);
-	while (fake_loop_turn()) {
-	}
+	world_settle();
 }
 
 /* Jobs, one after the other over as few connections as possible. */

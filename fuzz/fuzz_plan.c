@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "plan.h"
 
 /* A plan that was read is written to something that reads as the same. */

@@ -1,6 +1,7 @@
 #include <assert.h>
 #include <stdint.h>
 
+#include "fuzz.h"
 #include "reply_class.h"
 
 /*

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
@@ -346,26 +347,34 @@ world_close(unsigned conn)
 	}
 }
 
-/* A self-signed certificate for mx.example. */
-static SSL_CTX *
-make_server_ctx(void)
+/* A self-signed certificate; the caller frees it. */
+static X509 *
+make_certificate(EVP_PKEY *key, const char *cn)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *cert = X509_new();
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	X509_NAME *name;
 
-	bug_on(key == NULL || cert == NULL || ctx == NULL);
+	bug_on(key == NULL || cert == NULL);
 	(void)X509_set_version(cert, 2);
 	(void)ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
 	(void)X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
 	(void)X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
 	(void)X509_set_pubkey(cert, key);
 	name = X509_get_subject_name(cert);
-	(void)X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-	    (const unsigned char *)"mx.example", -1, -1, 0);
+	(void)X509_NAME_add_entry_by_txt(
+	    name, "CN", MBSTRING_ASC, (const unsigned char *)cn, -1, -1, 0);
 	(void)X509_set_issuer_name(cert, name);
 	bug_on(X509_sign(cert, key, EVP_sha256()) == 0);
+	return cert;
+}
+
+static SSL_CTX *
+make_server_ctx(void)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = make_certificate(key, "mx.example");
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
 	bug_on(SSL_CTX_use_certificate(ctx, cert) != 1 ||
 	    SSL_CTX_use_PrivateKey(ctx, key) != 1);
 	X509_free(cert);
@@ -520,29 +529,56 @@ world_job(const struct world_mail *m)
 
 /* ---- begin and end ------------------------------------------------------ */
 
+/* An authority that no server's certificate is from: the system's many would
+ * take long to read. */
+static void
+write_authority(const char *path)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = make_certificate(key, "authority.example");
+	FILE *f = fopen(path, "we");
+
+	bug_on(f == NULL || PEM_write_X509(f, cert) != 1 || fclose(f) != 0);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
 void
 world_start(const char *cf)
 {
 	char directory[] = "/tmp/test_deliver.XXXXXX";
 	struct buf error = { 0 };
 	char path[64];
+	char ca[64];
 	FILE *f;
 
 	world.ttl_s = 300;
 	bug_on(mkdtemp(directory) == NULL);
 	(void)snprintf(path, sizeof(path), "%s/packetboat.cf", directory);
+	(void)snprintf(ca, sizeof(ca), "%s/ca.pem", directory);
+	write_authority(ca);
 	f = fopen(path, "we");
-	bug_on(f == NULL || fputs("myhostname = client.example\n", f) < 0 ||
-	    fputs(cf, f) < 0 || fclose(f) != 0);
+	bug_on(f == NULL ||
+	    fprintf(f, "myhostname = client.example\nsmtp_tls_CAfile = %s\n%s",
+		ca, cf) < 0 ||
+	    fclose(f) != 0);
 	if (conf_load(directory, &config, &error) < 0) {
 		fprintf(stderr, "%.*s\n", (int)error.len, (char *)error.p);
 		abort();
 	}
-	(void)unlink(path);
-	(void)rmdir(directory);
 	buf_fini(&error);
 	loop_init();
 	deliver_init();
+	(void)unlink(path);
+	(void)unlink(ca);
+	(void)rmdir(directory);
+}
+
+void
+world_settle(void)
+{
+	while (fake_loop_turn()) {
+	}
 }
 
 static void
@@ -580,7 +616,7 @@ world_stop(void)
 		call_end(calls, NULL);
 	}
 	deliver_stop();
-	fake_loop_settle();
+	world_settle();
 	forget();
 	SSL_CTX_free(server_ctx);
 	server_ctx = NULL;

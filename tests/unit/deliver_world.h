@@ -62,6 +62,10 @@ extern struct world world;
 void world_start(const char *cf);
 void world_stop(void);
 
+/* Lets happen what can happen without time passing. Nothing here has helper
+ * threads, so nothing is waited for. */
+void world_settle(void);
+
 /* As after world_start, without its cost: connections are closed, and all
  * that waits runs into its time. */
 void world_reset(void);

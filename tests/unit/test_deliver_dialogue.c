@@ -158,7 +158,7 @@ step_job(struct dialogue *d, char *words)
 	}
 	m.content = buf_str(&d->content);
 	world_job(&m);
-	fake_loop_settle();
+	world_settle();
 }
 
 static void
@@ -229,7 +229,7 @@ step_pass(const char *time)
 	uint64_t n = strtoul(time, &unit, 10);
 
 	fake_loop_pass(n * (*unit == 'm' ? 60 : 1) * US_PER_S);
-	fake_loop_settle();
+	world_settle();
 }
 
 static const char *const outcomes[] = { "delivered", "deferred", "failed",
@@ -367,7 +367,7 @@ server_speaks(struct dialogue *d, bool is_tls_next)
 		if (is_tls_next) {
 			world_tls(d->conn);
 		}
-		fake_loop_settle();
+		world_settle();
 	}
 }
 
@@ -390,15 +390,15 @@ step_bare(struct dialogue *d, const char *verb)
 	} else if (strcmp(verb, "silence") == 0) {
 		expect(d, world_input(d->conn).len == 0, "silence");
 	} else if (strcmp(verb, "turn") == 0) {
-		fake_loop_settle();
+		world_settle();
 	} else if (strcmp(verb, "tls") == 0) {
-		fake_loop_settle();
+		world_settle();
 		expect(d, world.conns[d->conn].is_tls, "a handshake");
 	} else if (strcmp(verb, "close") == 0) {
 		world_close(d->conn);
-		fake_loop_settle();
+		world_settle();
 	} else if (strcmp(verb, "closed") == 0) {
-		fake_loop_settle();
+		world_settle();
 		expect(d, world.conns[d->conn].is_closed, "closed");
 	} else {
 		return false;

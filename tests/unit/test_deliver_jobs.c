@@ -38,14 +38,14 @@ give_job(uint64_t job, uint16_t conn_limit)
 {
 	world_job(&(struct world_mail){
 	    .job = job, .conn_limit = conn_limit, .content = CONTENT });
-	fake_loop_settle();
+	world_settle();
 }
 
 static void
 say(unsigned conn, const char *text)
 {
 	world_send(conn, text, strlen(text));
-	fake_loop_settle();
+	world_settle();
 }
 
 /* The server takes one message after the dialogue is open. */
@@ -73,7 +73,7 @@ static void
 cancel(uint32_t path)
 {
 	world_tell(IPC_job_cancel, &(struct ipc_job_cancel){ .path = path });
-	fake_loop_settle();
+	world_settle();
 }
 
 static void
@@ -164,12 +164,12 @@ test_deliver_damaged_record_and_content_are_never_sent(void **state)
 	(void)state;
 	world_job(&(struct world_mail){
 	    .job = 1, .content = CONTENT, .is_record_damaged = true });
-	fake_loop_settle();
+	world_settle();
 	assert_int_equal(world.n_conns, 0);
 	assert_int_equal(world.results[0].m.outcome, OUTCOME_DAMAGED);
 	world_job(&(struct world_mail){
 	    .job = 2, .content = CONTENT, .is_content_damaged = true });
-	fake_loop_settle();
+	world_settle();
 	hello(0);
 	assert_int_equal(world.results[1].m.outcome, OUTCOME_DAMAGED);
 	assert_null(memmem(world_input(0).p, world_input(0).len, "MAIL", 4));
@@ -202,7 +202,7 @@ send_big(char *big, size_t size, bool is_damaged)
 	    .content = CONTENT,
 	    .big = { big, size },
 	    .is_content_damaged = is_damaged });
-	fake_loop_settle();
+	world_settle();
 	hello(0);
 }
 
@@ -253,7 +253,7 @@ test_deliver_many_jobs_share_one_question(void **state)
 	assert_int_equal(world.plan_requests, 1);
 	assert_int_equal(world.n_conns, 0);
 	world_answer();
-	fake_loop_settle();
+	world_settle();
 	assert_int_equal(world.n_conns, 2);
 	assert_int_equal(world.plan_requests, 1);
 }
@@ -304,7 +304,7 @@ test_deliver_other_domain_of_the_path_needs_the_same_host(void **state)
 	hello(0);
 	take(0);
 	world_job(&other);
-	fake_loop_settle();
+	world_settle();
 	assert_int_equal(world.n_conns, 1);
 	take(0);
 	assert_int_equal(world.n_results, 2);
@@ -314,7 +314,7 @@ test_deliver_other_domain_of_the_path_needs_the_same_host(void **state)
 	other.job = 3;
 	other.next_hop = "third.example";
 	world_job(&other);
-	fake_loop_settle();
+	world_settle();
 	assert_int_equal(world.n_conns, 2);
 	assert_string_equal(world.conns[1].ip, "192.0.2.7");
 	assert_true(world.conns[0].is_closed);
@@ -329,7 +329,7 @@ test_deliver_secure_job_does_not_ride_in_clear(void **state)
 	take(0);
 	world_job(&(struct world_mail){
 	    .job = 2, .conn_limit = 2, .tls = "encrypt", .content = CONTENT });
-	fake_loop_settle();
+	world_settle();
 	assert_int_equal(world.n_conns, 2);
 	assert_int_equal(world.n_results, 1);
 }
@@ -342,7 +342,7 @@ test_deliver_secure_job_gets_the_place_of_a_clear_connection(void **state)
 	hello(0);
 	world_job(&(struct world_mail){
 	    .job = 2, .conn_limit = 1, .tls = "encrypt", .content = CONTENT });
-	fake_loop_settle();
+	world_settle();
 	assert_int_equal(world.n_conns, 1);
 	take(0);
 	assert_true(world.conns[0].is_closed);
@@ -380,7 +380,7 @@ test_deliver_process_limit_feeds_paths_in_turn(void **state)
 		world_job(&(struct world_mail){
 		    .job = path, .path = path, .content = CONTENT });
 	}
-	fake_loop_settle();
+	world_settle();
 	assert_int_equal(world.n_conns, 2);
 	hello(0);
 	take(0);
