@@ -80,6 +80,23 @@ skip_marks(struct str s, size_t begin, size_t at)
 	return begin;
 }
 
+/* Text in other scripts may follow without a blank; a top-level domain is all
+ * ASCII or not at all. */
+static size_t
+cut_domain(struct str s, size_t at, size_t end)
+{
+	const char *dot = memrchr(s.p + at, '.', end - at);
+	size_t label = dot != NULL ? (size_t)(dot + 1 - s.p) : at;
+
+	for (size_t i = label; i < end; i++) {
+		if ((unsigned char)s.p[i] >= 0x80 &&
+		    (unsigned char)s.p[label] < 0x80) {
+			return i;
+		}
+	}
+	return end;
+}
+
 static size_t
 domain_end(struct str s, size_t at)
 {
@@ -99,7 +116,7 @@ domain_end(struct str s, size_t at)
 	while (i > at && strchr(".-_", s.p[i - 1]) != NULL) {
 		i--;
 	}
-	return i;
+	return cut_domain(s, at, i);
 }
 
 bool
@@ -146,6 +163,22 @@ without_type(struct str s)
 	return s;
 }
 
+/* RFC 5321 appendix C: "@one,@two:local@domain" */
+static struct str
+without_route(struct str s)
+{
+	const char *colon;
+
+	if (s.len == 0 || s.p[0] != '@') {
+		return s;
+	}
+	colon = memchr(s.p, ':', s.len);
+	if (colon == NULL) {
+		return s;
+	}
+	return (struct str){ colon + 1, s.len - (size_t)(colon + 1 - s.p) };
+}
+
 bool
 address_of_field(struct str value, struct str *out)
 {
@@ -164,6 +197,7 @@ address_of_field(struct str value, struct str *out)
 		s = str_trim((struct str){ lt + 1,
 		    (size_t)((gt != NULL ? gt : s.p + s.len) - lt - 1) });
 	}
+	s = without_route(s);
 	if (address_next(s, &at, out)) {
 		return true;
 	}

@@ -157,12 +157,38 @@ code_at(struct str s, size_t i)
 	    (s.p[i + 2] - '0'));
 }
 
+/* The enhanced code that follows a basic one, after a mark or two. */
+static void
+enhanced_behind(struct str s, size_t i, char *dst)
+{
+	dst[0] = '\0';
+	for (size_t end = i + 4; i < s.len && i < end; i++) {
+		struct str rest = { s.p + i, s.len - i };
+		size_t n = enhanced_len(rest);
+
+		if (n > 0) {
+			copy_code(dst, rest, n);
+			return;
+		}
+		if (strchr(" -:#'(;", s.p[i]) == NULL) {
+			return;
+		}
+	}
+}
+
 void
 diagnostic_read(struct str text, struct diagnostic *out)
 {
 	out->code = 0;
+	out->enh[0] = '\0';
 	for (size_t i = 0; i < text.len && out->code == 0; i++) {
 		out->code = code_at(text, i);
+		if (out->code != 0) {
+			enhanced_behind(text, i + 3, out->enh);
+		}
+	}
+	if (out->enh[0] != '\0') {
+		return;
 	}
 	find_enhanced(text,
 	    out->code != 0 ? (char)('0' + out->code / 100) : '\0', out->enh);
@@ -191,7 +217,8 @@ choose_status(struct report_rcpt *r, const struct diagnostic *d)
 }
 
 static const char *const temporary[] = { "temporar", "try again later",
-	"will be retried", "will retry", "will continue to try", NULL };
+	"will be retried", "will retry", "will continue to try",
+	"retry timeout exceeded", "failing for a long time", NULL };
 
 static bool
 judge_permanence(

@@ -55,6 +55,16 @@ diagnostic_text(struct str value)
 	    (struct str){ semi + 1, value.len - (size_t)(semi + 1 - value.p) });
 }
 
+/* X.400 names and mailboxes of some inner system tell us nothing. */
+static bool
+is_usable(const struct block *b)
+{
+	const char *at = strchr(b->final, '@');
+
+	return b->original[0] == '\0' ||
+	    (at != NULL && strchr(at, '.') != NULL);
+}
+
 /* RFC 3464 section 2.3.1: what we sent comes before what became of it. */
 static void
 emit(struct block *b, struct report *out)
@@ -69,7 +79,7 @@ emit(struct block *b, struct report *out)
 		return;
 	}
 	report_set_address(
-	    r->address, str_of(b->final[0] != '\0' ? b->final : b->original));
+	    r->address, str_of(is_usable(b) ? b->final : b->original));
 	report_set_address(r->original, str_of(b->original));
 	memcpy(r->status, b->status, sizeof(r->status));
 	report_set_text(r, str_of(b->text));

@@ -10,11 +10,33 @@
 #include "diagnostic.h"
 #include "read.h"
 
+/* Sendmail cuts long lines by "!", a line end and a blank. */
+static void
+add_unwrapped(struct buf *out, struct str s)
+{
+	while (s.len > 0) {
+		const char *cut = memmem(s.p, s.len, "!\n ", 3);
+		size_t n = cut != NULL ? (size_t)(cut - s.p) : s.len;
+
+		buf_add(out, s.p, n);
+		n += cut != NULL ? 3 : 0;
+		s.p += n;
+		s.len -= n;
+	}
+}
+
 static json_t *
 load(struct str text)
 {
+	struct buf whole = { 0 };
+	json_t *o;
+
+	add_unwrapped(&whole, text);
 	/* What follows is a footer of the mail. */
-	return json_loadb(text.p, text.len, JSON_DISABLE_EOF_CHECK, NULL);
+	o = json_loadb(
+	    (const char *)whole.p, whole.len, JSON_DISABLE_EOF_CHECK, NULL);
+	buf_fini(&whole);
+	return o;
 }
 
 static const char *

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "html.h"
+#include "text.h"
 
 void
 mime_init(void)
@@ -46,12 +47,28 @@ skip_escape(struct str s, size_t i)
 	return end;
 }
 
-/* Copies with LF as the only line end; CR alone counts as one only where
- * there is no LF at all. */
+/* Are lines ended by CR alone? */
+static bool
+has_cr_lines(struct str s)
+{
+	size_t crs = 0, lfs = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.p[i] == '\n') {
+			lfs++;
+		} else if (s.p[i] == '\r' &&
+		    (i + 1 == s.len || s.p[i + 1] != '\n')) {
+			crs++;
+		}
+	}
+	return crs > lfs;
+}
+
+/* Copies with LF as the only line end. */
 static void
 add_lines(struct buf *out, struct str s)
 {
-	bool has_lf = s.len > 0 && memchr(s.p, '\n', s.len) != NULL;
+	bool is_cr_line = has_cr_lines(s);
 	size_t i = 0;
 
 	(void)buf_reserve(out, s.len);
@@ -64,7 +81,7 @@ add_lines(struct buf *out, struct str s)
 		}
 		i++;
 		if (c == '\r') {
-			if (has_lf) {
+			if (!is_cr_line || (i < s.len && s.p[i] == '\n')) {
 				continue;
 			}
 			c = '\n';
@@ -73,12 +90,14 @@ add_lines(struct buf *out, struct str s)
 	}
 }
 
-/* The separator line that mailbox files have before each message. */
+/* Without empty lines before the header, and the separator line that mailbox
+ * files have before each message. */
 static struct str
 without_from_line(struct str s)
 {
 	const char *lf;
 
+	s = text_skip_blank(s);
 	if (s.len < 5 || memcmp(s.p, "From ", 5) != 0) {
 		return s;
 	}
@@ -95,9 +114,7 @@ split_header(struct mime *m)
 	struct str s = without_from_line(buf_str(&m->text));
 	const char *end = NULL;
 
-	if (s.len > 0 && s.p[0] == '\n') {
-		end = s.p;
-	} else if (s.len > 0) {
+	if (s.len > 0) {
 		end = memmem(s.p, s.len, "\n\n", 2);
 		end = end != NULL ? end + 1 : NULL;
 	}
@@ -215,14 +232,36 @@ take_leaf(struct mime *m, GMimePart *part)
 	seal_part(m);
 }
 
+static void take(struct mime *m, GMimeObject *o, int depth);
+
+/* A gateway enclosed the whole report in a message of its own. */
+static bool
+is_report(GMimeObject *o)
+{
+	GMimeContentType *ct;
+	const char *sub;
+
+	if (o == NULL || !GMIME_IS_MULTIPART(o)) {
+		return false;
+	}
+	ct = g_mime_object_get_content_type(o);
+	sub = ct != NULL ? g_mime_content_type_get_media_subtype(ct) : NULL;
+	return sub != NULL && strcasecmp(sub, "report") == 0;
+}
+
 /* Of an enclosed message only the header is of interest. */
 static void
-take_message(struct mime *m, GMimeMessagePart *part)
+take_message(struct mime *m, GMimeMessagePart *part, int depth)
 {
 	GMimeMessage *message = g_mime_message_part_get_message(part);
 	char *header;
 
 	if (message == NULL) {
+		return;
+	}
+	if (!m->is_report && mime_find(m, MIME_STATUS) == NULL &&
+	    is_report(g_mime_message_get_mime_part(message))) {
+		take(m, g_mime_message_get_mime_part(message), depth + 1);
 		return;
 	}
 	header = g_mime_object_get_headers(GMIME_OBJECT(message), NULL);
@@ -249,7 +288,7 @@ take(struct mime *m, GMimeObject *o, int depth)
 			    depth + 1);
 		}
 	} else if (GMIME_IS_MESSAGE_PART(o)) {
-		take_message(m, GMIME_MESSAGE_PART(o));
+		take_message(m, GMIME_MESSAGE_PART(o), depth);
 	} else if (GMIME_IS_PART(o)) {
 		take_leaf(m, GMIME_PART(o));
 	}
@@ -266,6 +305,7 @@ parse(struct mime *m)
 	g_mime_parser_set_format(parser, GMIME_FORMAT_MESSAGE);
 	message = g_mime_parser_construct_message(parser, NULL);
 	if (message != NULL) {
+		m->is_report = is_report(g_mime_message_get_mime_part(message));
 		take(m, g_mime_message_get_mime_part(message), 0);
 		g_object_unref(message);
 	}

@@ -9,6 +9,7 @@
 #ifndef BOUNCER_MIME_H
 #define BOUNCER_MIME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "attr.h"
@@ -38,7 +39,8 @@ struct mime {
 	struct str body;   /* undecoded */
 	struct mime_part parts[MIME_PARTS_MAX];
 	size_t n_parts;
-	struct buf text;		    /* the message with LF lines */
+	bool is_report;	 /* multipart/report as a whole (RFC 6522) */
+	struct buf text; /* the message with LF lines */
 	struct buf *stores[MIME_PARTS_MAX]; /* what the parts point into */
 };
 

@@ -22,7 +22,8 @@ enum rank {
 	RANK_NAMED,	/* words before it say that it failed */
 	RANK_REPLY,	/* in a line of a dialogue */
 	RANK_SEEN,	/* anywhere */
-	RANK_SENDER,	/* anywhere, but it is the sender's own */
+	RANK_SELF,	/* as RANK_ALONE, but it is the sender's own */
+	RANK_SENDER,	/* anywhere, and the sender's own */
 	RANK_NONE,
 };
 
@@ -113,10 +114,39 @@ begins_line(struct str line, struct str address)
 {
 	const char *p = line.p;
 
+	const char *lt;
+
 	while (p < address.p && strchr(" \t<>\"'*-=|", *p) != NULL) {
 		p++;
 	}
+	lt = address.p - (p < address.p ? 1 : 0);
+	if (lt > p && *lt == '<') {
+		/* behind its display name */
+		struct str name = { p, (size_t)(lt - p) }, first;
+		size_t at = 0;
+
+		return (p > line.p && p[-1] == '"') ||
+		    (address_next(name, &at, &first) && first.p == p);
+	}
 	return p == address.p;
+}
+
+/* "one@example.com <two@example.net>": the first is a name for the second. */
+static bool
+is_display(struct str rest)
+{
+	size_t at = 0;
+	struct str next;
+
+	while (rest.len > 0 && strchr("\" '", rest.p[0]) != NULL) {
+		rest.p++;
+		rest.len--;
+	}
+	if (rest.len < 3 || rest.p[0] != '<' || text_begins(rest, "<mailto:")) {
+		return false;
+	}
+	rest = text_line(&rest);
+	return address_next(rest, &at, &next) && next.p == rest.p + 1;
 }
 
 static enum rank
@@ -132,8 +162,11 @@ rank_of(const struct search *s, struct str line, struct str address,
 	    address_is_role(address)) {
 		return RANK_NONE;
 	}
-	if (begins_line(line, address) && is_about(rest) && !is_sender) {
-		return RANK_ALONE;
+	if (is_display(rest)) {
+		return RANK_NONE;
+	}
+	if (begins_line(line, address) && is_about(rest)) {
+		return is_sender ? RANK_SELF : RANK_ALONE;
 	}
 	if (is_sender) {
 		return RANK_SENDER;
@@ -222,7 +255,22 @@ begins_next(const struct search *s, struct str line)
 	return false;
 }
 
-/* Text up to an empty line; empty lines before it are skipped. */
+/* Something to read, not only marks. */
+static bool
+has_words(struct str line)
+{
+	for (size_t i = 0; i < line.len; i++) {
+		unsigned char c = (unsigned char)line.p[i];
+
+		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+		    (c >= 'A' && c <= 'Z') || c >= 0x80) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Text up to an empty line; empty lines and headings before it are skipped. */
 static void
 paragraph(const struct search *s, struct str rest, struct buf *out)
 {
@@ -238,11 +286,11 @@ paragraph(const struct search *s, struct str rest, struct buf *out)
 			line.p++;
 			line.len--;
 		}
-		if (!is_first && (is_rule(line) || begins_next(s, raw))) {
+		if (!is_first && begins_next(s, raw)) {
 			break;
 		}
 		is_first = false;
-		if (line.len == 0) {
+		if (!has_words(line) || is_rule(line)) {
 			if (out->len > 0) {
 				break;
 			}
@@ -301,7 +349,9 @@ explain(
 {
 	struct buf text = { 0 }, reply = { 0 };
 
-	if (c->rest.len > 0) {
+	if (c->rank == RANK_REPLY) {
+		buf_add(&text, c->line.p, c->line.len);
+	} else if (c->rest.len > 0) {
 		paragraph(s, c->rest, &text);
 	}
 	if (!has_code(buf_str(&text))) {
@@ -380,6 +430,7 @@ add_local_name(const struct search *s, struct report *out)
 		}
 		if (is_list && domain.len > 0 && line.len < 65 &&
 		    memchr(line.p, ' ', line.len) == NULL &&
+		    memchr(line.p, '@', line.len) == NULL &&
 		    line.p[line.len - 1] != ':') {
 			r = report_add(out);
 			if (r == NULL) {
@@ -449,10 +500,11 @@ search_new(const struct reading *r)
 static void
 add_guess(const struct search *s, struct report *out)
 {
-	if (add_local_name(s, out) || add_original_to(s, out)) {
+	if (add_local_name(s, out) ||
+	    (s->best != RANK_SELF && add_original_to(s, out))) {
 		return;
 	}
-	if (s->best == RANK_SENDER) {
+	if (s->best <= RANK_SENDER) {
 		add_found(s, out);
 	} else {
 		add_nobody(s, out);

@@ -107,6 +107,9 @@ bool
 notice_is_delivery(const struct reading *r)
 {
 	struct str folded = buf_str(&r->folded);
+	bool is_system = is_from_system(r);
+	bool has_original =
+	    r->original.len > 0 || mime_find(&r->mime, MIME_ORIGINAL) != NULL;
 	unsigned points = 0, said;
 
 	if (fields_has(r->mime.header, "X-Failed-Recipients") ||
@@ -119,13 +122,13 @@ notice_is_delivery(const struct reading *r)
 		folded.len = 4096;
 	}
 	said = text_count(folded, phrases);
-	points += is_from_system(r) ? 2 : 0;
+	points += is_system ? 2 : 0;
 	points += r->has_null_sender ? 1 : 0;
 	points += text_has_any(str_of(r->subject), subjects) ? 2 : 0;
 	points += said > 2 ? 3 : said > 0 ? said + 1 : 0;
-	points += said > 0 && r->original.len > 0 ? 1 : 0;
+	points += points > 0 && has_original ? 1 : 0;
 	points += mime_find(&r->mime, MIME_DISPOSITION) != NULL ? 1 : 0;
-	if (fields_has(r->mime.header, "List-Unsubscribe")) {
+	if (!is_system && fields_has(r->mime.header, "List-Unsubscribe")) {
 		points = points > 2 ? points - 2 : 0;
 	}
 	return points >= ENOUGH;

@@ -123,22 +123,12 @@ static void
 find_original(struct reading *r)
 {
 	const struct mime_part *p = mime_find(&r->mime, MIME_ORIGINAL);
-	struct str line;
 
 	if (p != NULL) {
 		r->original = p->text;
 		return;
 	}
-	r->original = r->quoted;
-	while (r->original.len > 0) {
-		struct str rest = r->original;
-
-		line = text_line(&rest);
-		if (str_trim(line).len > 0) {
-			break;
-		}
-		r->original = rest;
-	}
+	r->original = text_skip_blank(r->quoted);
 }
 
 static void

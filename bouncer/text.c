@@ -37,6 +37,20 @@ text_line(struct str *rest)
 	return line;
 }
 
+struct str
+text_skip_blank(struct str s)
+{
+	while (s.len > 0) {
+		struct str rest = s;
+
+		if (str_trim(text_line(&rest)).len > 0) {
+			break;
+		}
+		s = rest;
+	}
+	return s;
+}
+
 bool
 text_has(struct str folded, const char *needle)
 {

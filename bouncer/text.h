@@ -15,6 +15,9 @@ void text_fold(struct str s, struct buf *out);
 /* Takes a line, without its LF, off the front of *rest. */
 struct str text_line(struct str *rest);
 
+/* Without the lines at the beginning that have nothing but blanks. */
+struct str text_skip_blank(struct str s);
+
 /* needle has no capitals; so must folded. */
 bool text_has(struct str folded, const char *needle);
 

@@ -220,7 +220,31 @@ matter_add(struct matter *m, char c)
 	}
 }
 
-/* Lower case, runs of white space as one blank. */
+static bool
+ends_word(char c)
+{
+	return c == ' ' || strchr("<>()[]\"',;:", c) != NULL;
+}
+
+/* Names of mailboxes are no words about them: "spam@example.org" may be the
+ * unknown user. Takes back the local part; returns how many bytes of the line
+ * the rest of the address has. */
+static size_t
+matter_drop_address(struct matter *m, struct str rest)
+{
+	size_t n = 0;
+
+	while (m->len > 0 && !ends_word(m->text[m->len - 1])) {
+		m->len--;
+	}
+	while (n < rest.len && !ends_word(rest.p[n]) && rest.p[n] != '\t' &&
+	    rest.p[n] != '\r') {
+		n++;
+	}
+	return n;
+}
+
+/* Lower case, runs of white space as one blank, without addresses. */
 static void
 matter_add_line(struct matter *m, struct str line)
 {
@@ -233,7 +257,13 @@ matter_add_line(struct matter *m, struct str line)
 			is_space = true;
 			continue;
 		}
-		if (is_space && m->len > 0) {
+		if (c == '@' && !is_space && m->len > 0) {
+			i += matter_drop_address(
+			    m, (struct str){ line.p + i, line.len - i });
+			i--;
+			continue;
+		}
+		if (is_space && m->len > 0 && m->text[m->len - 1] != ' ') {
 			matter_add(m, ' ');
 		}
 		is_space = false;
