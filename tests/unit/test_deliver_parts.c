@@ -248,6 +248,7 @@ test_tls_policy_strongest_rung_decides(void **state)
 	    "learned");
 	policy_is(tls_policy_decide(STR("none"), MESSAGE_REQUIRETLS),
 	    TLS_VERIFY, "encrypt", "requiretls");
+	policy_is(tls_policy_decide(STR("dane"), 0), TLS_MAY, "may", "table");
 	policy_is(
 	    tls_policy_decide(STR("nonsense"), 0), TLS_MAY, "may", "default");
 	world_stop();
