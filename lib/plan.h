@@ -49,7 +49,10 @@ struct plan_host {
 	struct str name;
 	uint16_t pref;
 	bool is_secure;	   /* addresses and TLSA are DNSSEC-validated */
-	uint8_t tlsa_status; /* enum dns_status of the TLSA question */
+	/* Of the TLSA question: DNS_NXDOMAIN: there are none, or not validated
+	 * ones; DNS_OK with n_tlsa 0: there are, but none is well formed;
+	 * DNS_TEMPORARY: the host must be left alone (RFC 7672 section 2.1). */
+	uint8_t tlsa_status;
 	uint8_t n_addresses;
 	uint8_t n_tlsa;
 	struct plan_address addresses[PLAN_ADDRESSES_MAX];
