@@ -70,60 +70,60 @@ accepted_stop(void)
 	map_free(&cache.by_lsn, NULL);
 }
 
-enum feed_status
+enum journal_feed_status
 accepted_read(uint64_t lsn, struct buf *buf, struct plog_record *out)
 {
 	uint32_t number = journal_lsn_number(lsn);
 	int fd = -1;
-	enum feed_status status = feed_file(number, &fd);
+	enum journal_feed_status status = journal_feed_file(number, &fd);
 
-	if (status != FEED_OK) {
+	if (status != JOURNAL_FEED_OK) {
 		return status;
 	}
 	if (plog_read_record(fd, journal_segid(number), journal_lsn_off(lsn),
 		buf, out) < 0) {
-		return FEED_GONE;
+		return JOURNAL_FEED_GONE;
 	}
-	return FEED_OK;
+	return JOURNAL_FEED_OK;
 }
 
-static enum feed_status
+static enum journal_feed_status
 load(uint64_t lsn, struct entry **out)
 {
 	struct plog_record rec;
 	struct entry *e = mem_alloc(sizeof(*e));
-	enum feed_status status = accepted_read(lsn, &e->rec, &rec);
+	enum journal_feed_status status = accepted_read(lsn, &e->rec, &rec);
 
-	if (status == FEED_OK &&
+	if (status == JOURNAL_FEED_OK &&
 	    (rec.type != EVENT_accepted ||
 		event_decode(
 		    EVENT_accepted, rec.rec.p, rec.rec.len, &e->event) < 0)) {
-		status = FEED_GONE;
+		status = JOURNAL_FEED_GONE;
 	}
-	if (status != FEED_OK) {
+	if (status != JOURNAL_FEED_OK) {
 		buf_fini(&e->rec);
 		free(e);
 		return status;
 	}
 	e->lsn = lsn;
 	*out = e;
-	return FEED_OK;
+	return JOURNAL_FEED_OK;
 }
 
-enum feed_status
+enum journal_feed_status
 accepted_get(uint64_t lsn, const struct event_accepted **out)
 {
 	struct entry *e = map_get_u64(cache.by_lsn, lsn);
-	enum feed_status status;
+	enum journal_feed_status status;
 
 	if (e != NULL) {
 		unlink_entry(e);
 		make_newest(e);
 		*out = &e->event;
-		return FEED_OK;
+		return JOURNAL_FEED_OK;
 	}
 	status = load(lsn, &e);
-	if (status != FEED_OK) {
+	if (status != JOURNAL_FEED_OK) {
 		return status;
 	}
 	cache.bytes += cost(e);
@@ -133,5 +133,5 @@ accepted_get(uint64_t lsn, const struct event_accepted **out)
 		drop_oldest();
 	}
 	*out = &e->event;
-	return FEED_OK;
+	return JOURNAL_FEED_OK;
 }

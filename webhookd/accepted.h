@@ -10,21 +10,21 @@
 #include "attr.h"
 #include "buf.h"
 #include "event.h"
-#include "feed.h"
+#include "journal_feed.h"
 #include "plog.h"
 
 void accepted_start(void);
 void accepted_stop(void);
 
 /*
- * Reads any record by its lsn into *buf. FEED_GONE when its file was removed
- * or it cannot be read.
+ * Reads any record by its lsn into *buf. JOURNAL_FEED_GONE when its file was
+ * removed or it cannot be read.
  */
-enum feed_status accepted_read(
+enum journal_feed_status accepted_read(
     uint64_t lsn, struct buf *buf, struct plog_record *out) MUST_CHECK;
 
 /* The accepted event at lsn; valid until the next call. */
-enum feed_status accepted_get(
+enum journal_feed_status accepted_get(
     uint64_t lsn, const struct event_accepted **out) MUST_CHECK;
 
 #endif

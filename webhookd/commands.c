@@ -4,8 +4,8 @@
 
 #include "clock.h"
 #include "event_id.h"
-#include "feed.h"
 #include "hook.h"
+#include "journal_feed.h"
 #include "json_put.h"
 #include "lookup.h"
 #include "payload.h"
@@ -104,19 +104,19 @@ state_text(const struct hook *h)
 static json_t *
 describe(const struct hook *h)
 {
-	struct place place = hook_place(h, tail_place());
+	struct journal_place place = hook_place(h, tail_place());
 
 	return json_pack("{s:I,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,"
 			 "s:I,s:I,s:s,s:o,s:o}",
 	    "hook", (json_int_t)h->id, "account", h->name, "url", h->url_text,
 	    "state", state_text(h), "live", (int)h->is_live, "lsn",
-	    (json_int_t)place.after, "durable", (json_int_t)feed_durable(),
-	    "waiting", (json_int_t)h->ring.n, "failures",
-	    (json_int_t)h->failures, "sent", (json_int_t)h->sent, "requests",
-	    (json_int_t)h->posts, "failed", (json_int_t)h->failed, "dead",
-	    (json_int_t)h->dead, "gaps", (json_int_t)h->gaps, "last_error",
-	    h->last_error, "failing_since", time_json(h->failing_us),
-	    "last_success", time_json(h->last_ok_us));
+	    (json_int_t)place.after, "durable",
+	    (json_int_t)journal_feed_durable(), "waiting",
+	    (json_int_t)h->ring.n, "failures", (json_int_t)h->failures, "sent",
+	    (json_int_t)h->sent, "requests", (json_int_t)h->posts, "failed",
+	    (json_int_t)h->failed, "dead", (json_int_t)h->dead, "gaps",
+	    (json_int_t)h->gaps, "last_error", h->last_error, "failing_since",
+	    time_json(h->failing_us), "last_success", time_json(h->last_ok_us));
 }
 
 static void

@@ -22,7 +22,7 @@
 struct cursor {
 	uint32_t hook;
 	uint32_t failures; /* in a row */
-	struct place place;
+	struct journal_place place;
 	uint64_t failing_us; /* since when; 0: it works */
 };
 

@@ -165,7 +165,7 @@ kinds_of(const struct ipc_hook *m)
 
 /* Events that wait were chosen by other rules: they are read again. */
 static void
-set_choice(struct hook *h, const struct ipc_hook *m, struct place tail)
+set_choice(struct hook *h, const struct ipc_hook *m, struct journal_place tail)
 {
 	uint64_t kinds = kinds_of(m);
 
@@ -179,7 +179,7 @@ set_choice(struct hook *h, const struct ipc_hook *m, struct place tail)
 }
 
 struct hook *
-hooks_update(const struct ipc_hook *m, struct place tail, bool *is_new)
+hooks_update(const struct ipc_hook *m, struct journal_place tail, bool *is_new)
 {
 	struct hook *h = hooks_find(m->hook);
 
@@ -273,8 +273,8 @@ hook_wants(const struct hook *h, unsigned type, const struct event_common *c)
 	    c->time_us >= h->begin_us;
 }
 
-struct place
-hook_place(const struct hook *h, struct place tail)
+struct journal_place
+hook_place(const struct hook *h, struct journal_place tail)
 {
 	if (h->ring.n != 0) {
 		return ring_place(&h->ring);
@@ -283,7 +283,7 @@ hook_place(const struct hook *h, struct place tail)
 }
 
 void
-hook_rewind(struct hook *h, struct place place)
+hook_rewind(struct hook *h, struct journal_place place)
 {
 	ring_fini(&h->ring);
 	h->place = place;

@@ -11,9 +11,9 @@
 #include "cursor.h"
 #include "event.h"
 #include "ipc.h"
+#include "journal_scan.h"
 #include "loop.h"
 #include "ring.h"
-#include "scan.h"
 #include "url.h"
 
 enum hook_format { HOOK_CLOUDMAILIN = 0, HOOK_MANDRILL = 1 };
@@ -49,7 +49,7 @@ struct hook {
 	/* What waits for it: the ring, and all behind place. */
 	enum hook_state state;
 	struct ring ring;
-	struct place place;
+	struct journal_place place;
 	bool is_live;	   /* place is the tail's: new events go to the ring */
 	uint64_t begin_us; /* HOOK_NEW: the first event's time */
 	uint32_t begin_file;   /* HOOK_NEW: looked at next; 0: the newest */
@@ -88,7 +88,7 @@ void hooks_stop(void);
  * known before. tail: as for hook_place.
  */
 struct hook *hooks_update(
-    const struct ipc_hook *m, struct place tail, bool *is_new);
+    const struct ipc_hook *m, struct journal_place tail, bool *is_new);
 
 /* accountd says all anew; then those it does not know are deleted. */
 void hooks_begin(void);
@@ -107,10 +107,11 @@ bool hook_wants(
 
 /* Everything before this place is done for it. tail: where all live ones
  * have read to. */
-struct place hook_place(const struct hook *h, struct place tail);
+struct journal_place hook_place(
+    const struct hook *h, struct journal_place tail);
 
 /* Forgets what waits and reads on from the place. */
-void hook_rewind(struct hook *h, struct place place);
+void hook_rewind(struct hook *h, struct journal_place place);
 
 /* Called before an endpoint is freed: stops what is under way. */
 extern void (*hook_on_delete)(struct hook *h);

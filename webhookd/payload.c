@@ -42,11 +42,11 @@ join(struct item *it)
 		return ITEM_OK;
 	}
 	switch (accepted_get(lsn, &it->view.acc)) {
-	case FEED_OK:
+	case JOURNAL_FEED_OK:
 		break;
-	case FEED_WAIT:
+	case JOURNAL_FEED_WAIT:
 		return ITEM_WAIT;
-	case FEED_GONE:
+	case JOURNAL_FEED_GONE:
 		it->view.acc = NULL;
 		break;
 	}
@@ -70,11 +70,11 @@ item_read(struct item *it, uint64_t lsn)
 	enum item_status status;
 
 	switch (accepted_read(lsn, &it->rec, &rec)) {
-	case FEED_OK:
+	case JOURNAL_FEED_OK:
 		break;
-	case FEED_WAIT:
+	case JOURNAL_FEED_WAIT:
 		return ITEM_WAIT;
-	case FEED_GONE:
+	case JOURNAL_FEED_GONE:
 		return ITEM_LOST;
 	}
 	if (event_decode(rec.type, rec.rec.p, rec.rec.len, &it->event) < 0) {
@@ -115,11 +115,11 @@ end(const struct hook *h, struct payload *p)
 	buf_puts(&p->body, h->format == HOOK_MANDRILL ? "]" : "]}");
 }
 
-enum feed_status
+enum journal_feed_status
 payload_build(const struct hook *h, struct payload *out)
 {
 	size_t size_max = conf()->webhook_batch_size;
-	enum feed_status result = FEED_OK;
+	enum journal_feed_status result = JOURNAL_FEED_OK;
 	struct item it = { 0 };
 	struct payload p;
 
@@ -130,7 +130,8 @@ payload_build(const struct hook *h, struct payload *out)
 		    item_read(&it, ring_at(&h->ring, p.items)->lsn);
 
 		if (status == ITEM_WAIT) {
-			result = p.items == 0 ? FEED_WAIT : FEED_OK;
+			result =
+			    p.items == 0 ? JOURNAL_FEED_WAIT : JOURNAL_FEED_OK;
 			break;
 		}
 		if (status == ITEM_OK) {
@@ -204,10 +205,10 @@ payload_sign(const struct hook *h, struct payload *p, uint64_t now_s)
 	return r;
 }
 
-enum feed_status
+enum journal_feed_status
 payload_dead(const struct hook *h, uint64_t before_us, struct payload *out)
 {
-	enum feed_status result = FEED_OK;
+	enum journal_feed_status result = JOURNAL_FEED_OK;
 	struct item it = { 0 };
 	struct payload p = { 0 };
 
@@ -217,7 +218,8 @@ payload_dead(const struct hook *h, uint64_t before_us, struct payload *out)
 		    item_read(&it, ring_at(&h->ring, p.items)->lsn);
 
 		if (status == ITEM_WAIT) {
-			result = p.items == 0 ? FEED_WAIT : FEED_OK;
+			result =
+			    p.items == 0 ? JOURNAL_FEED_WAIT : JOURNAL_FEED_OK;
 			break;
 		}
 		if (status == ITEM_OK) {

@@ -9,8 +9,8 @@
 #include "attr.h"
 #include "buf.h"
 #include "event_json.h"
-#include "feed.h"
 #include "hook.h"
+#include "journal_feed.h"
 
 struct payload {
 	struct buf body;
@@ -26,10 +26,10 @@ void payload_fini(struct payload *p);
 
 /*
  * Takes events while they are not more than the endpoint's batch_max and
- * webhook_batch_size. FEED_WAIT: the first one's file is not here yet.
- * FEED_OK with events 0: those items are to be dropped.
+ * webhook_batch_size. JOURNAL_FEED_WAIT: the first one's file is not here yet.
+ * JOURNAL_FEED_OK with events 0: those items are to be dropped.
  */
-enum feed_status payload_build(
+enum journal_feed_status payload_build(
     const struct hook *h, struct payload *out) MUST_CHECK;
 
 /* The same for one event that is in no journal. */
@@ -44,7 +44,7 @@ int payload_sign(
 
 /* For the dead letters: one event a line, by the time before which they are
  * too old; stops at the first younger one. */
-enum feed_status payload_dead(
+enum journal_feed_status payload_dead(
     const struct hook *h, uint64_t before_us, struct payload *out) MUST_CHECK;
 
 #endif

@@ -59,10 +59,10 @@ ring_drop(struct ring *r, size_t n)
 	r->head = (r->head + n) & (r->cap - 1);
 }
 
-struct place
+struct journal_place
 ring_place(const struct ring *r)
 {
 	const struct ring_item *first = ring_at(r, 0);
 
-	return (struct place){ first->lsn - 1, first->from };
+	return (struct journal_place){ first->lsn - 1, first->from };
 }

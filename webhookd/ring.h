@@ -10,14 +10,9 @@
 #include <stdint.h>
 
 #include "attr.h"
+#include "journal_scan.h"
 
 #define RING_MAX 4096
-
-/* Where reading goes on. */
-struct place {
-	uint64_t after; /* every record up to this lsn is dealt with */
-	uint64_t from;	/* lsn of a batch's begin before the next; 0: unknown */
-};
 
 struct ring_item {
 	uint64_t lsn;
@@ -37,6 +32,6 @@ const struct ring_item *ring_at(const struct ring *r, size_t i); /* i < n */
 void ring_drop(struct ring *r, size_t n); /* the first n <= r->n */
 
 /* The place before the first item; r is not empty. */
-struct place ring_place(const struct ring *r);
+struct journal_place ring_place(const struct ring *r);
 
 #endif

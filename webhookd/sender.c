@@ -6,13 +6,13 @@
 #include "clock.h"
 #include "event_id.h"
 #include "journal.h"
+#include "journal_scan.h"
 #include "log.h"
 #include "lookup.h"
 #include "payload.h"
 #include "progress.h"
 #include "retry.h"
 #include "saver.h"
-#include "scan.h"
 #include "service.h"
 #include "told.h"
 
@@ -166,7 +166,7 @@ begin_at(struct hook *h, uint32_t number)
 {
 	uint64_t lsn = journal_lsn(number, 0);
 
-	hook_rewind(h, (struct place){ lsn, lsn });
+	hook_rewind(h, (struct journal_place){ lsn, lsn });
 	h->state = HOOK_READY;
 	progress_changed();
 }
@@ -177,24 +177,25 @@ locate(struct hook *h)
 {
 	uint64_t time_us = 0;
 
-	if (feed_durable() == 0) {
+	if (journal_feed_durable() == 0) {
 		return;
 	}
 	if (h->begin_file == 0) {
-		h->begin_file = journal_lsn_number(feed_durable());
+		h->begin_file = journal_lsn_number(journal_feed_durable());
 	}
 	for (;;) {
-		int r = scan_file_time(h->begin_file, &time_us);
+		int r = journal_scan_file_time(h->begin_file, &time_us);
 
 		if (r == -EAGAIN) {
 			return;
 		}
 		if (r == -ENOENT) {
-			begin_at(h, feed_oldest());
+			begin_at(h, journal_feed_oldest());
 			return;
 		}
 		if ((r == 1 && time_us < h->begin_us) ||
-		    h->begin_file <= feed_oldest() || h->begin_file <= 1) {
+		    h->begin_file <= journal_feed_oldest() ||
+		    h->begin_file <= 1) {
 			begin_at(h, h->begin_file);
 			return;
 		}
@@ -205,7 +206,7 @@ locate(struct hook *h)
 void
 sender_replay_time(struct hook *h, uint64_t time_us)
 {
-	hook_rewind(h, (struct place){ 0 });
+	hook_rewind(h, (struct journal_place){ 0 });
 	h->begin_us = time_us;
 	h->begin_file = 0;
 	if (h->state == HOOK_READY || h->state == HOOK_RETRY) {
@@ -218,7 +219,7 @@ sender_replay_time(struct hook *h, uint64_t time_us)
 void
 sender_replay_lsn(struct hook *h, uint64_t lsn)
 {
-	hook_rewind(h, (struct place){ lsn - 1, 0 });
+	hook_rewind(h, (struct journal_place){ lsn - 1, 0 });
 	h->begin_us = 0;
 	if (h->state == HOOK_NEW || h->state == HOOK_RETRY) {
 		loop_timer_stop(h->timer);
@@ -231,7 +232,7 @@ sender_replay_lsn(struct hook *h, uint64_t lsn)
 /* ---- reading on --------------------------------------------------------- */
 
 static bool
-take(void *arg, const struct scan_hit *hit)
+take(void *arg, const struct journal_hit *hit)
 {
 	struct hook *h = arg;
 	struct event_common c;
@@ -248,25 +249,25 @@ static bool
 read_on(struct hook *h)
 {
 	uint64_t before = h->place.after;
-	enum scan_status status;
-	struct scan s;
+	enum journal_scan_status status;
+	struct journal_scan s;
 
-	scan_init(&s, h->place);
-	status = scan_run(&s, SLICE, take, h);
+	journal_scan_init(&s, h->place);
+	status = journal_scan_run(&s, SLICE, take, h);
 	h->place = s.place;
-	scan_close(&s);
+	journal_scan_close(&s);
 	switch (status) {
-	case SCAN_END:
+	case JOURNAL_SCAN_END:
 		h->is_live = true;
 		return true;
-	case SCAN_STOPPED:
+	case JOURNAL_SCAN_STOPPED:
 		return true;
-	case SCAN_WAIT:
+	case JOURNAL_SCAN_WAIT:
 		return h->ring.n != 0;
-	case SCAN_GAP:
+	case JOURNAL_SCAN_GAP:
 		told_gap(h, before, h->place.after);
 		break;
-	case SCAN_MORE:
+	case JOURNAL_SCAN_MORE:
 		break;
 	}
 	later(h, 0);
@@ -320,7 +321,7 @@ bury(struct hook *h)
 	char name[32];
 
 	if (payload_dead(h, now > lifetime ? now - lifetime : 0, &p) !=
-		FEED_OK ||
+		JOURNAL_FEED_OK ||
 	    p.items == 0) {
 		payload_fini(&p);
 		wait_for_retry(h);
@@ -488,7 +489,7 @@ build_and_post(struct hook *h)
 	struct payload p = { 0 };
 
 	h->state = HOOK_READY;
-	if (h->ring.n == 0 || payload_build(h, &p) == FEED_WAIT) {
+	if (h->ring.n == 0 || payload_build(h, &p) == JOURNAL_FEED_WAIT) {
 		payload_fini(&p);
 		return;
 	}

@@ -3,8 +3,8 @@
 #include "clock.h"
 #include "event_id.h"
 #include "hook.h"
+#include "journal_scan.h"
 #include "log.h"
-#include "scan.h"
 #include "sender.h"
 #include "service.h"
 
@@ -12,13 +12,13 @@
 #define SLICE 4000
 
 static struct tail {
-	struct scan scan;
+	struct journal_scan scan;
 	struct loop_timer *more;
 	bool is_started;
 } tail;
 
 static void
-give(struct hook *h, const struct scan_hit *hit)
+give(struct hook *h, const struct journal_hit *hit)
 {
 	const struct ring_item item = { hit->lsn, hit->from };
 
@@ -27,14 +27,14 @@ give(struct hook *h, const struct scan_hit *hit)
 	}
 	if (!ring_push(&h->ring, item)) {
 		/* It lags from here on. */
-		h->place = (struct place){ hit->lsn - 1, hit->from };
+		h->place = (struct journal_place){ hit->lsn - 1, hit->from };
 		h->is_live = false;
 	}
 	sender_kick(h);
 }
 
 static bool
-dispatch(void *arg, const struct scan_hit *hit)
+dispatch(void *arg, const struct journal_hit *hit)
 {
 	struct event_common c;
 
@@ -56,25 +56,25 @@ static void
 run(void *arg)
 {
 	(void)arg;
-	switch (scan_run(&tail.scan, SLICE, dispatch, NULL)) {
-	case SCAN_MORE:
+	switch (journal_scan_run(&tail.scan, SLICE, dispatch, NULL)) {
+	case JOURNAL_SCAN_MORE:
 		loop_timer_arm(tail.more, 0);
 		break;
-	case SCAN_GAP:
+	case JOURNAL_SCAN_GAP:
 		log_warn("the journal was removed faster than it was read");
 		loop_timer_arm(tail.more, 0);
 		break;
-	case SCAN_END:
-	case SCAN_WAIT:
-	case SCAN_STOPPED:
+	case JOURNAL_SCAN_END:
+	case JOURNAL_SCAN_WAIT:
+	case JOURNAL_SCAN_STOPPED:
 		break;
 	}
 }
 
 void
-tail_start(struct place place)
+tail_start(struct journal_place place)
 {
-	scan_init(&tail.scan, place);
+	journal_scan_init(&tail.scan, place);
 	tail.more = loop_timer_new(run, NULL);
 	tail.is_started = true;
 	tail_changed();
@@ -84,7 +84,7 @@ void
 tail_stop(void)
 {
 	if (tail.is_started) {
-		scan_close(&tail.scan);
+		journal_scan_close(&tail.scan);
 		loop_timer_free(&tail.more);
 		tail = (struct tail){ .more = NULL };
 	}
@@ -98,8 +98,8 @@ tail_changed(void)
 	}
 }
 
-struct place
+struct journal_place
 tail_place(void)
 {
-	return tail.is_started ? tail.scan.place : (struct place){ 0 };
+	return tail.is_started ? tail.scan.place : (struct journal_place){ 0 };
 }

@@ -9,7 +9,7 @@
 #include "ring.h"
 
 /* Begins at the place; called once. */
-void tail_start(struct place place);
+void tail_start(struct journal_place place);
 void tail_stop(void);
 
 /* More is durable, or a file came. */
@@ -17,6 +17,6 @@ void tail_changed(void);
 
 /* Everything before was given to the endpoints that are live. after 0: not
  * started. */
-struct place tail_place(void);
+struct journal_place tail_place(void);
 
 #endif

@@ -1,9 +1,9 @@
 #include "webhookd.h"
 
 #include "accepted.h"
-#include "feed.h"
 #include "hook.h"
 #include "journal.h"
+#include "journal_feed.h"
 #include "log.h"
 #include "lookup.h"
 #include "post.h"
@@ -19,7 +19,7 @@ static bool is_running;
 
 /* Where the tail begins: at the least place that is not far behind. */
 struct begin {
-	struct place place;
+	struct journal_place place;
 	uint64_t least; /* places before are left to their endpoints */
 };
 
@@ -46,7 +46,7 @@ make_live(struct hook *h, void *arg)
 static void
 try_to_run(void)
 {
-	uint64_t end = feed_durable();
+	uint64_t end = journal_feed_durable();
 	uint32_t number = journal_lsn_number(end);
 	struct begin b;
 
@@ -55,7 +55,7 @@ try_to_run(void)
 	}
 	is_running = true;
 	/* A batch begins at the end, so no record has its lsn. */
-	b.place = (struct place){ end, end };
+	b.place = (struct journal_place){ end, end };
 	b.least = journal_lsn(number > 0 ? number - 1 : 0, 0);
 	hooks_each(consider, &b);
 	hooks_each(make_live, &b);
@@ -75,7 +75,7 @@ static void
 on_journal_file(struct peer *p, uint32_t id, const void *m)
 {
 	(void)id;
-	feed_on_file(m, peer_take_fd(p));
+	journal_feed_on_file(m, peer_take_fd(p));
 }
 
 static void
@@ -83,7 +83,7 @@ on_journal_durable(struct peer *p, uint32_t id, const void *m)
 {
 	(void)p;
 	(void)id;
-	feed_on_durable(m);
+	journal_feed_on_durable(m);
 }
 
 static void
@@ -131,7 +131,7 @@ webhookd_peer_up(struct peer *p)
 {
 	switch (peer_role(p)) {
 	case ROLE_QMGR:
-		feed_on_qmgr();
+		journal_feed_on_qmgr();
 		break;
 	case ROLE_ACCOUNTD:
 		hooks_begin();
@@ -155,7 +155,7 @@ webhookd_init(void)
 	lookup_init(&allow);
 	sender_init();
 	/* Channels may speak before start is called. */
-	feed_start(on_feed);
+	journal_feed_start(on_feed);
 	accepted_start();
 	hooks_start();
 }
@@ -209,7 +209,7 @@ webhookd_stop(void)
 	post_stop();
 	sender_stop();
 	accepted_stop();
-	feed_stop();
+	journal_feed_stop();
 	is_started = false;
 	knows_hooks = false;
 	is_running = false;

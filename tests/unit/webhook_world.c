@@ -9,8 +9,8 @@
 #include "accepted.h"
 #include "clock.h"
 #include "fake_loop.h"
-#include "feed.h"
 #include "journal.h"
+#include "journal_feed.h"
 #include "loop.h"
 #include "progress.h"
 #include "saver.h"
@@ -242,7 +242,7 @@ give_file(uint32_t number)
 		.oldest = 0 };
 
 	if (!world.holds_files) {
-		feed_on_file(
+		journal_feed_on_file(
 		    &m, file_fds[number] < 0 ? -1 : dup(file_fds[number]));
 	}
 }
@@ -252,7 +252,7 @@ world_durable(void)
 {
 	const struct ipc_journal_durable m = { .lsn = end_lsn };
 
-	feed_on_durable(&m);
+	journal_feed_on_durable(&m);
 	for (uint32_t i = 1; i <= world.file.number; i++) {
 		give_file(i);
 	}
@@ -268,7 +268,7 @@ world_new_qmgr(void)
 
 	end_lsn = journal_lsn(number, 0);
 	world_durable();
-	feed_on_file(&none, -1);
+	journal_feed_on_file(&none, -1);
 	fake_loop_settle();
 }
 

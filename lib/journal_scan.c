@@ -1,20 +1,20 @@
-#include "scan.h"
+#include "journal_scan.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "feed.h"
 #include "journal.h"
+#include "journal_feed.h"
 #include "log.h"
 
 void
-scan_init(struct scan *s, struct place place)
+journal_scan_init(struct journal_scan *s, struct journal_place place)
 {
-	*s = (struct scan){ .place = place, .fd = -1 };
+	*s = (struct journal_scan){ .place = place, .fd = -1 };
 }
 
 void
-scan_close(struct scan *s)
+journal_scan_close(struct journal_scan *s)
 {
 	if (s->is_open) {
 		plog_reader_fini(&s->r);
@@ -26,12 +26,12 @@ scan_close(struct scan *s)
 
 /* Goes to the beginning of a file. */
 static void
-go_to_file(struct scan *s, uint32_t number)
+go_to_file(struct journal_scan *s, uint32_t number)
 {
 	uint64_t begin = journal_lsn(number, 0);
 
-	scan_close(s);
-	s->place = (struct place){ begin, begin };
+	journal_scan_close(s);
+	s->place = (struct journal_place){ begin, begin };
 }
 
 /*
@@ -40,7 +40,7 @@ go_to_file(struct scan *s, uint32_t number)
  * read from its beginning.
  */
 static int
-open_reader(struct scan *s, uint32_t number, int fd)
+open_reader(struct journal_scan *s, uint32_t number, int fd)
 {
 	uint64_t off = journal_lsn_off(s->place.from);
 	int r;
@@ -71,88 +71,90 @@ open_reader(struct scan *s, uint32_t number, int fd)
 static bool
 is_last_file(uint32_t number)
 {
-	return number >= journal_lsn_number(feed_durable());
+	return number >= journal_lsn_number(journal_feed_durable());
 }
 
-/* Before a record can be read. SCAN_MORE: it is open, or ask again. */
-static enum scan_status
-open_file(struct scan *s)
+/* Before a record can be read. JOURNAL_SCAN_MORE: it is open, or ask again. */
+static enum journal_scan_status
+open_file(struct journal_scan *s)
 {
 	uint32_t number = journal_lsn_number(s->place.after);
 	int fd = -1;
 	int r;
 
-	if (!feed_has_file(number)) {
-		return SCAN_END;
+	if (!journal_feed_has_file(number)) {
+		return JOURNAL_SCAN_END;
 	}
-	switch (feed_file(number, &fd)) {
-	case FEED_WAIT:
-		return SCAN_WAIT;
-	case FEED_GONE:
-		go_to_file(s, feed_oldest());
-		return SCAN_GAP;
-	case FEED_OK:
+	switch (journal_feed_file(number, &fd)) {
+	case JOURNAL_FEED_WAIT:
+		return JOURNAL_SCAN_WAIT;
+	case JOURNAL_FEED_GONE:
+		go_to_file(s, journal_feed_oldest());
+		return JOURNAL_SCAN_GAP;
+	case JOURNAL_FEED_OK:
 		break;
 	}
 	r = open_reader(s, number, fd);
 	if (r == 0) {
-		return SCAN_MORE;
+		return JOURNAL_SCAN_MORE;
 	}
 	if (is_last_file(number)) {
-		return SCAN_END; /* just made: its header comes */
+		return JOURNAL_SCAN_END; /* just made: its header comes */
 	}
 	if (r != -ENODATA) {
 		log_error("journal file %08x cannot be read: %s", number,
 		    strerror(-r));
 	}
 	go_to_file(s, number + 1);
-	return SCAN_MORE;
+	return JOURNAL_SCAN_MORE;
 }
 
-/* The next batch, or what to do without one. SCAN_MORE: go on. */
-static enum scan_status
-next_batch(struct scan *s)
+/* The next batch, or what to do without one. JOURNAL_SCAN_MORE: go on. */
+static enum journal_scan_status
+next_batch(struct journal_scan *s)
 {
 	bool is_last = is_last_file(s->number);
-	uint64_t limit = is_last ? journal_lsn_off(feed_durable()) : UINT64_MAX;
+	uint64_t limit =
+	    is_last ? journal_lsn_off(journal_feed_durable()) : UINT64_MAX;
 	uint64_t off = s->r.off;
 	int r = plog_reader_batch(&s->r, limit);
 
 	if (r == 1) {
-		return SCAN_MORE;
+		return JOURNAL_SCAN_MORE;
 	}
 	if (r == -EUCLEAN && plog_reader_skip(&s->r) != 0) {
 		log_error("journal file %08x is damaged at %llu: %llu bytes "
 			  "of events are lost",
 		    s->number, (unsigned long long)off,
 		    (unsigned long long)(s->r.off - off));
-		return SCAN_MORE;
+		return JOURNAL_SCAN_MORE;
 	}
 	if (is_last) {
-		return SCAN_END;
+		return JOURNAL_SCAN_END;
 	}
 	go_to_file(s, s->number + 1);
-	return SCAN_MORE;
+	return JOURNAL_SCAN_MORE;
 }
 
-enum scan_status
-scan_run(struct scan *s, unsigned records, scan_fn *fn, void *arg)
+enum journal_scan_status
+journal_scan_run(
+    struct journal_scan *s, unsigned records, journal_scan_fn *fn, void *arg)
 {
 	struct plog_record rec;
-	enum scan_status status;
+	enum journal_scan_status status;
 
 	while (records > 0) {
-		struct scan_hit hit;
+		struct journal_hit hit;
 
 		if (!s->is_open || !plog_reader_record(&s->r, &rec)) {
 			status = s->is_open ? next_batch(s) : open_file(s);
-			if (status != SCAN_MORE) {
+			if (status != JOURNAL_SCAN_MORE) {
 				return status;
 			}
 			continue;
 		}
 		records--;
-		hit = (struct scan_hit){ journal_lsn(s->number, rec.off),
+		hit = (struct journal_hit){ journal_lsn(s->number, rec.off),
 			journal_lsn(s->number, s->r.batch_off), rec.type,
 			rec.rec };
 		if (hit.lsn <= s->place.after) {
@@ -160,30 +162,30 @@ scan_run(struct scan *s, unsigned records, scan_fn *fn, void *arg)
 		}
 		s->place.from = hit.from;
 		if (!fn(arg, &hit)) {
-			scan_close(s);
-			return SCAN_STOPPED;
+			journal_scan_close(s);
+			return JOURNAL_SCAN_STOPPED;
 		}
 		s->place.after = hit.lsn;
 	}
-	return SCAN_MORE;
+	return JOURNAL_SCAN_MORE;
 }
 
 int
-scan_file_time(uint32_t number, uint64_t *time_us)
+journal_scan_file_time(uint32_t number, uint64_t *time_us)
 {
 	struct plog_reader r;
 	int fd = -1;
 	int e;
 
-	if (!feed_has_file(number)) {
+	if (!journal_feed_has_file(number)) {
 		return 0;
 	}
-	switch (feed_file(number, &fd)) {
-	case FEED_WAIT:
+	switch (journal_feed_file(number, &fd)) {
+	case JOURNAL_FEED_WAIT:
 		return -EAGAIN;
-	case FEED_GONE:
+	case JOURNAL_FEED_GONE:
 		return -ENOENT;
-	case FEED_OK:
+	case JOURNAL_FEED_OK:
 		break;
 	}
 	e = plog_reader_init(&r, fd);

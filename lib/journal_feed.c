@@ -1,4 +1,4 @@
-#include "feed.h"
+#include "journal_feed.h"
 
 #include "buf.h"
 #include "clock.h"
@@ -36,33 +36,33 @@ file_free(void *p)
 }
 
 void
-feed_start(void (*changed)(void))
+journal_feed_start(void (*changed)(void))
 {
 	feed.files = map_new();
 	feed.changed = changed;
 }
 
 void
-feed_stop(void)
+journal_feed_stop(void)
 {
 	map_free(&feed.files, file_free);
 	feed = (struct feed){ .files = NULL };
 }
 
 uint64_t
-feed_durable(void)
+journal_feed_durable(void)
 {
 	return feed.durable;
 }
 
 bool
-feed_has_file(uint32_t number)
+journal_feed_has_file(uint32_t number)
 {
 	return journal_lsn(number, 0) < feed.durable;
 }
 
 uint32_t
-feed_oldest(void)
+journal_feed_oldest(void)
 {
 	return feed.oldest;
 }
@@ -112,13 +112,13 @@ ask(uint32_t number)
 	}
 }
 
-enum feed_status
-feed_file(uint32_t number, int *fd)
+enum journal_feed_status
+journal_feed_file(uint32_t number, int *fd)
 {
 	struct file *f = map_get_u64(feed.files, number);
 
 	if (number < feed.oldest) {
-		return FEED_GONE;
+		return JOURNAL_FEED_GONE;
 	}
 	if (f == NULL) {
 		make_room();
@@ -130,14 +130,14 @@ feed_file(uint32_t number, int *fd)
 	}
 	f->used = ++feed.turn;
 	if (f->fd < 0) {
-		return FEED_WAIT;
+		return JOURNAL_FEED_WAIT;
 	}
 	*fd = f->fd;
-	return FEED_OK;
+	return JOURNAL_FEED_OK;
 }
 
 void
-feed_on_file(const struct ipc_journal_file *m, int fd)
+journal_feed_on_file(const struct ipc_journal_file *m, int fd)
 {
 	struct file *f;
 
@@ -173,7 +173,7 @@ feed_on_file(const struct ipc_journal_file *m, int fd)
 }
 
 void
-feed_on_durable(const struct ipc_journal_durable *m)
+journal_feed_on_durable(const struct ipc_journal_durable *m)
 {
 	uint64_t lsn = m->lsn;
 
@@ -192,7 +192,7 @@ feed_on_durable(const struct ipc_journal_durable *m)
 }
 
 void
-feed_on_qmgr(void)
+journal_feed_on_qmgr(void)
 {
 	size_t at = 0;
 	struct str key;
