@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "apikey.h"
+#include "fuzz.h"
 #include "names.h"
 #include "networks.h"
 

@@ -2,6 +2,7 @@
 #include <stdint.h>
 
 #include "data_scan.h"
+#include "fuzz.h"
 
 /* How the bytes are cut into chunks changes no fact and no end. */
 int

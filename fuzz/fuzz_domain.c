@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "domain.h"
+#include "fuzz.h"
 
 /* What becomes an A-label name is valid, lower case and stays itself. */
 int

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ehlo.h"
+#include "fuzz.h"
 
 /* The greeting line changes nothing; a line at the end takes nothing away. */
 int

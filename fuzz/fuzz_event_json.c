@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "event_json.h"
+#include "fuzz.h"
 
 /* Whatever a stored event holds, it is shown as valid JSON on one line. */
 int

@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "header.h"
 
 /* Fields cover the header without gaps; text for people stays text. */

@@ -2,9 +2,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "ipc.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -16,8 +15,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	while (ipc_decode(&packet, ~0u, ~0u, &head, rec) == 0) {
 		const uint8_t *end = (const uint8_t *)packet.p;
-		int r = ipc_encode(&again, (enum ipc_type)head.type, head.id,
-		    rec);
+		int r =
+		    ipc_encode(&again, (enum ipc_type)head.type, head.id, rec);
 
 		assert(r == 0 && again.len == head.len + IPC_HEAD_SIZE);
 		assert(memcmp(again.p, end - again.len, again.len) == 0);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "fuzz.h"
 #include "return_path.h"
 
 /* Every token comes back; a foreign text is only taken if it is ours. */

@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "smtp_param.h"
 
 /* Accepted values lie in the text and decode; encode undoes decode. */

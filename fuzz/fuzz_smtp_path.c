@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "smtp_path.h"
 
 /* What was parsed prints, and the print parses and prints the same. */

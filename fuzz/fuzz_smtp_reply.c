@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "smtp_reply.h"
 
 /* However the bytes are cut, the same replies and errors come out. */

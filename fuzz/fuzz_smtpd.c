@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "fake_loop.h"
+#include "fuzz.h"
 #include "log.h"
 #include "smtpd_world.h"
 #include "worker.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Ids differ from run to run; their digits are made equal. */
 static void

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static unsigned count;
 
@@ -50,8 +50,8 @@ replay(const char *path)
 		char inner[4096];
 
 		if (e->d_name[0] != '.') {
-			(void)snprintf(inner, sizeof(inner), "%s/%s", path,
-			    e->d_name);
+			(void)snprintf(
+			    inner, sizeof(inner), "%s/%s", path, e->d_name);
 			replay(inner);
 		}
 	}
