@@ -19,7 +19,7 @@ enum account_verdict {
 
 /* flags of tx_rep */
 #define TX_TEST 1u
-#define TX_HELD 2u /* paused: accepted and held */
+#define TX_HELD 2u	   /* paused: accepted and held */
 #define TX_PLAIN_SENDER 4u /* keep MAIL FROM: the account wants DSNs itself */
 
 /* What an address of ours on the mx listener is. */

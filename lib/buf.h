@@ -51,7 +51,7 @@ struct str buf_str(const struct buf *b);
 void buf_move(struct buf *to, struct buf *from);
 
 /* Never-NULL allocation: the process ends when memory is gone. */
-void *mem_alloc(size_t n);	   /* zeroed */
+void *mem_alloc(size_t n);	     /* zeroed */
 void *mem_resize(void *p, size_t n); /* as realloc */
 void *mem_dup(const void *p, size_t n);
 char *mem_strdup(const char *s);

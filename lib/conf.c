@@ -20,7 +20,7 @@ struct setting {
 };
 
 struct loaded {
-	struct conf conf; /* first: conf_free casts back */
+	struct conf conf;	  /* first: conf_free casts back */
 	struct setting *settings; /* one for each row */
 	char path[4096];
 };
@@ -34,8 +34,8 @@ loaded_of(const struct conf *c)
 /* ---- values ------------------------------------------------------------- */
 
 static int
-parse_unit(struct str s, const char *units, const uint64_t *factors,
-    uint64_t *out)
+parse_unit(
+    struct str s, const char *units, const uint64_t *factors, uint64_t *out)
 {
 	uint64_t factor = 1, v;
 	const char *unit;
@@ -148,8 +148,7 @@ describe(const struct param *p, struct buf *out)
 						: "a number",
 		    (unsigned long long)p->min);
 		if (p->max != 0) {
-			buf_printf(out, " to %llu",
-			    (unsigned long long)p->max);
+			buf_printf(out, " to %llu", (unsigned long long)p->max);
 		}
 		buf_puts(out, unit);
 	}
@@ -178,8 +177,8 @@ read_file(const char *path, struct buf *out, struct buf *error)
 	}
 	if (ferror(f) || out->len > FILE_MAX_BYTES ||
 	    (out->len != 0 && memchr(out->p, 0, out->len) != NULL)) {
-		buf_printf(error, "%s: is not a text file of at most 1 MB",
-		    path);
+		buf_printf(
+		    error, "%s: is not a text file of at most 1 MB", path);
 		r = -EINVAL;
 	}
 	(void)fclose(f);
@@ -202,8 +201,7 @@ is_name(struct str s)
 
 /* One logical line "name = value" that began at the line number given. */
 static int
-take_line(struct loaded *l, struct str line, unsigned number,
-    struct buf *error)
+take_line(struct loaded *l, struct str line, unsigned number, struct buf *error)
 {
 	struct str name, value = line;
 	const struct param *p;
@@ -285,8 +283,8 @@ parse_file(struct loaded *l, struct str text, struct buf *error)
 
 /* ---- expansion of $name ------------------------------------------------- */
 
-static int expand(struct loaded *l, const char *raw, int depth,
-    struct buf *out, struct buf *error);
+static int expand(struct loaded *l, const char *raw, int depth, struct buf *out,
+    struct buf *error);
 
 static int
 expand_name(struct loaded *l, struct str name, int depth, struct buf *out,
@@ -305,8 +303,8 @@ expand_name(struct loaded *l, struct str name, int depth, struct buf *out,
 		buf_puts(out, set->text);
 		return 0;
 	}
-	return expand(l, set->raw != NULL ? set->raw : p->def, depth + 1, out,
-	    error);
+	return expand(
+	    l, set->raw != NULL ? set->raw : p->def, depth + 1, out, error);
 }
 
 static int
@@ -348,8 +346,7 @@ expand(struct loaded *l, const char *raw, int depth, struct buf *out,
 static void
 fill_host_name(struct loaded *l)
 {
-	struct setting *host =
-	    &l->settings[param_find("myhostname") - params];
+	struct setting *host = &l->settings[param_find("myhostname") - params];
 	struct setting *domain = &l->settings[param_find("mydomain") - params];
 	char name[256] = "localhost.localdomain";
 	const char *dot;
@@ -411,6 +408,62 @@ complain(const struct loaded *l, struct buf *error, const char *name,
 	return -EINVAL;
 }
 
+static int
+bad_time(void *arg, const char *word, size_t len)
+{
+	static const struct param any = { .type = PARAM_TIME, .min = 1 };
+	uint64_t us;
+
+	(void)arg;
+	return parse_number(&any, (struct str){ word, len }, &us);
+}
+
+/* "address:port/role"; master binds it and says more. */
+static int
+bad_listener(void *arg, const char *word, size_t len)
+{
+	struct str s = { word, len }, address, port;
+	const char *colon;
+	uint64_t n;
+
+	(void)arg;
+	if (!str_split(&s, '/', &address) ||
+	    (!str_is(s, "submission") && !str_is(s, "submissions") &&
+		!str_is(s, "mx"))) {
+		return -EINVAL;
+	}
+	colon = memrchr(address.p, ':', address.len);
+	if (colon == NULL) {
+		return -EINVAL;
+	}
+	port = (struct str){ colon + 1,
+		address.len - (size_t)(colon + 1 - address.p) };
+	return str_u64(port, 65535, &n) < 0 || n == 0 ? -EINVAL : 0;
+}
+
+static int
+check_lists(const struct loaded *l, struct buf *error)
+{
+	const struct conf *c = &l->conf;
+
+	if (conf_list_each(c->retry_schedule, bad_time, NULL) < 0 ||
+	    c->retry_schedule[0] == '\0') {
+		return complain(l, error, "retry_schedule",
+		    "must be times such as 2m 10m 1h");
+	}
+	if (conf_list_each(c->webhook_retry_schedule, bad_time, NULL) < 0 ||
+	    c->webhook_retry_schedule[0] == '\0') {
+		return complain(l, error, "webhook_retry_schedule",
+		    "must be times such as 30s 10m 1h");
+	}
+	if (conf_list_each(c->smtpd_listen, bad_listener, NULL) < 0) {
+		return complain(l, error, "smtpd_listen",
+		    "must be address:port/role, with role submission, "
+		    "submissions or mx");
+	}
+	return 0;
+}
+
 /* The only place where parameters are held against each other. */
 static int
 conf_check(const struct loaded *l, struct buf *error)
@@ -420,8 +473,8 @@ conf_check(const struct loaded *l, struct buf *error)
 	if (strcmp(c->log_to, "syslog") != 0 &&
 	    strcmp(c->log_to, "stderr") != 0 &&
 	    strncmp(c->log_to, "file:/", 6) != 0) {
-		return complain(l, error, "log_to",
-		    "must be syslog, stderr or file:/PATH");
+		return complain(
+		    l, error, "log_to", "must be syslog, stderr or file:/PATH");
 	}
 	if (c->mynetworks[0] != '\0' && c->mynetworks_account[0] == '\0') {
 		return complain(l, error, "mynetworks",
@@ -440,7 +493,7 @@ conf_check(const struct loaded *l, struct buf *error)
 		return complain(l, error, "run_directory",
 		    "is too long for the name of a socket (90 bytes)");
 	}
-	return 0;
+	return check_lists(l, error);
 }
 
 int

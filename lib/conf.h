@@ -17,8 +17,7 @@
  * administrator in *error: file, line, what, what to do. Cross-checks
  * between parameters are made here too (conf_check).
  */
-int conf_load(const char *dir, struct conf **out, struct buf *error)
-    MUST_CHECK;
+int conf_load(const char *dir, struct conf **out, struct buf *error) MUST_CHECK;
 void conf_free(struct conf **c);
 
 /* The value of a parameter as text: normal form of numbers and times. */
@@ -28,7 +27,8 @@ const char *conf_text(const struct conf *c, const struct param *p);
 /* Whether packetboat.cf sets it. */
 bool conf_is_set(const struct conf *c, const struct param *p);
 
-/* Words of a LIST: calls fn for each until it returns non-zero; returns that. */
+/* Words of a LIST: calls fn for each until it returns non-zero; returns that.
+ */
 int conf_list_each(const char *list,
     int (*fn)(void *arg, const char *word, size_t len), void *arg);
 

@@ -6,8 +6,7 @@
 
 static uint32_t table[256];
 
-static void __attribute__((constructor))
-make_table(void)
+static void __attribute__((constructor)) make_table(void)
 {
 	for (uint32_t i = 0; i < 256; i++) {
 		uint32_t c = i;

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "rec.h"
 
+/* clang-format off */
 enum event_type {
 #define EVENT_BEGIN(name, number, level, scope, text) EVENT_##name = (number),
 #define EVENT_END(name)
@@ -40,6 +41,7 @@ enum event_type {
 #include "rec_undef.h"
 #undef EVENT_BEGIN
 #undef EVENT_END
+/* clang-format on */
 
 /* What every event for tenants begins with (EVENT_COMMON). */
 struct event_common {
@@ -60,7 +62,7 @@ struct event_desc {
 	enum log_level level;
 	enum event_scope scope;
 	const struct rec_field *fields;
-	size_t size; /* of the struct */
+	size_t size;	 /* of the struct */
 	bool has_common; /* begins with EVENT_COMMON */
 };
 
@@ -74,15 +76,15 @@ const struct event_desc *event_desc_by_name(struct str name);
 const struct event_desc *const *event_descs(size_t *n);
 
 /* Appends the stored form. Returns 0 or -EMSGSIZE. */
-int event_encode(struct buf *out, enum event_type type, const void *event)
-    MUST_CHECK;
+int event_encode(
+    struct buf *out, enum event_type type, const void *event) MUST_CHECK;
 
 /*
  * Fills the struct of the type; strings point into p. Fields that an older
  * writer did not know are 0. Returns 0; -ENOENT: no such event; -EBADMSG.
  */
-int event_decode(unsigned type, const void *p, size_t len, void *event)
-    MUST_CHECK;
+int event_decode(
+    unsigned type, const void *p, size_t len, void *event) MUST_CHECK;
 
 /*
  * A recipient of an accepted event's rcpts, encoded as: u16 length, address,
@@ -107,12 +109,12 @@ bool event_rcpt_next(struct str *rcpts, struct event_rcpt *out);
 #define RCPT_BLOCKED 16u
 
 /* flags of an accepted event */
-#define MESSAGE_NODOTS 1u     /* no line of the content begins with a dot */
-#define MESSAGE_8BIT 2u	      /* the body has bytes above 127 */
-#define MESSAGE_UTF8 4u	      /* needs SMTPUTF8 (RFC 6531) */
-#define MESSAGE_REQUIRETLS 8u /* RFC 8689 */
-#define MESSAGE_TEST 16u      /* test key: never delivered */
-#define MESSAGE_OWN_DSN 32u   /* written by bouncer */
+#define MESSAGE_NODOTS 1u	 /* no line of the content begins with a dot */
+#define MESSAGE_8BIT 2u		 /* the body has bytes above 127 */
+#define MESSAGE_UTF8 4u		 /* needs SMTPUTF8 (RFC 6531) */
+#define MESSAGE_REQUIRETLS 8u	 /* RFC 8689 */
+#define MESSAGE_TEST 16u	 /* test key: never delivered */
+#define MESSAGE_OWN_DSN 32u	 /* written by bouncer */
 #define MESSAGE_PLAIN_SENDER 64u /* MAIL FROM as given, no return path */
 #define MESSAGE_HELD 128u	 /* held at acceptance (paused account) */
 

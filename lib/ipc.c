@@ -64,8 +64,7 @@ static const struct rec_field *(*const field_tables[])(void) = {
 static const struct ipc_desc *by_type[TYPE_MAX];
 
 /* Before main, so that lookups need no check; the tables are constant. */
-static void __attribute__((constructor))
-index_descs(void)
+static void __attribute__((constructor)) index_descs(void)
 {
 	for (size_t i = 0; i < array_len(descs); i++) {
 		descs[i].fields = field_tables[i]();

@@ -33,6 +33,8 @@ const char *role_name(enum role role);
 #define IPC_PACKET_MAX (128 * 1024)
 #define IPC_BLOB_MAX (120 * 1024)
 
+/* clang-format off */
+
 /* Numbers: IPC_auth_req and so on. */
 enum ipc_type {
 #define IPC_BEGIN(name, number, from, to) IPC_##name = (number),
@@ -63,6 +65,8 @@ enum ipc_type {
 #undef IPC_BEGIN
 #undef IPC_END
 
+/* clang-format on */
+
 struct ipc_desc {
 	enum ipc_type type;
 	unsigned from; /* set of roles */
@@ -82,7 +86,7 @@ const struct ipc_desc *ipc_desc(unsigned type);
 struct ipc_head {
 	uint16_t type;
 	uint16_t zero;
-	uint32_t id; /* of the request; 0 where none is */
+	uint32_t id;  /* of the request; 0 where none is */
 	uint32_t len; /* of the record, bytes */
 };
 #define IPC_HEAD_SIZE 12

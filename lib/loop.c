@@ -193,7 +193,8 @@ io_assign(struct loop_io *io)
 struct loop_io *
 loop_io_new(int fd, unsigned want, loop_io_fn *fn, void *arg)
 {
-	struct loop_io *io = mem_alloc(sizeof(*io) + event_get_struct_event_size());
+	struct loop_io *io =
+	    mem_alloc(sizeof(*io) + event_get_struct_event_size());
 
 	*io = (struct loop_io){ (struct event *)(void *)(io + 1), fd, want, fn,
 		arg };
@@ -235,8 +236,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 struct loop_timer *
 loop_timer_new(loop_fn *fn, void *arg)
 {
-	struct loop_timer *t = mem_alloc(
-	    sizeof(*t) + event_get_struct_event_size());
+	struct loop_timer *t =
+	    mem_alloc(sizeof(*t) + event_get_struct_event_size());
 
 	*t = (struct loop_timer){ (struct event *)(void *)(t + 1), fn, arg };
 	bug_on(event_assign(t->ev, base, -1, 0, on_timer, t) < 0);
@@ -288,8 +289,8 @@ on_signal(evutil_socket_t fd, short what, void *arg)
 struct loop_signal *
 loop_signal_new(int signo, loop_fn *fn, void *arg)
 {
-	struct loop_signal *s = mem_alloc(
-	    sizeof(*s) + event_get_struct_event_size());
+	struct loop_signal *s =
+	    mem_alloc(sizeof(*s) + event_get_struct_event_size());
 
 	*s = (struct loop_signal){ (struct event *)(void *)(s + 1), fn, arg };
 	bug_on(event_assign(s->ev, base, signo, EV_SIGNAL | EV_PERSIST,

@@ -70,8 +70,7 @@ slot_is(const struct slot *s, uint64_t hash, struct str key)
 
 /* The slot of the key, or the empty one where it would go. */
 static struct slot *
-find(const struct map *m, uint64_t hash, const struct str *key,
-    uint64_t number)
+find(const struct map *m, uint64_t hash, const struct str *key, uint64_t number)
 {
 	for (size_t i = hash & m->mask;; i = (i + 1) & m->mask) {
 		struct slot *s = &m->slots[i];
@@ -165,8 +164,8 @@ del(struct map *m, struct slot *s)
 static uint64_t
 hash_u64(const struct map *m, uint64_t key)
 {
-	return str_hash((struct str){ (const char *)&key, sizeof(key) },
-	    m->seed);
+	return str_hash(
+	    (struct str){ (const char *)&key, sizeof(key) }, m->seed);
 }
 
 void *

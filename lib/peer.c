@@ -34,8 +34,8 @@ struct peer {
 	struct peer_config c;
 	int fd;
 	struct loop_io *io;
-	struct buf out;	       /* the packet being filled */
-	struct packet *queue;  /* packets that the socket did not take */
+	struct buf out;	      /* the packet being filled */
+	struct packet *queue; /* packets that the socket did not take */
 	struct packet **tail;
 	size_t queued; /* bytes in queue */
 	struct loop_defer flush;
@@ -334,8 +334,8 @@ peer_send(struct peer *p, enum ipc_type type, uint32_t id, const void *m)
 }
 
 int
-peer_send_fd(struct peer *p, enum ipc_type type, uint32_t id, const void *m,
-    int fd)
+peer_send_fd(
+    struct peer *p, enum ipc_type type, uint32_t id, const void *m, int fd)
 {
 	struct buf data = { 0 };
 	int r;
@@ -377,8 +377,7 @@ find_handler(const struct peer *p, unsigned type)
 static void
 dispatch(struct peer *p, const struct ipc_head *head, const void *rec)
 {
-	struct call *call =
-	    head->id != 0 && (head->type & 1) == 0
+	struct call *call = head->id != 0 && (head->type & 1) == 0
 	    ? map_get_u64(p->calls, head->id)
 	    : NULL;
 	peer_fn *fn;
@@ -429,8 +428,10 @@ receive(struct peer *p, uint8_t *data, size_t size)
 		struct cmsghdr h;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &control, .msg_controllen = sizeof(control) };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
 	struct cmsghdr *h;
 	ssize_t n = recvmsg(p->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
@@ -473,8 +474,8 @@ on_io(void *arg, unsigned ready)
 			return;
 		}
 		if (n <= 0) {
-			fail(p, n == -EMSGSIZE ? "sent too large a packet"
-					       : NULL);
+			fail(p,
+			    n == -EMSGSIZE ? "sent too large a packet" : NULL);
 			return;
 		}
 		handle_packet(p, (struct str){ (char *)data, (size_t)n });

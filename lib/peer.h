@@ -27,8 +27,8 @@ struct peer_handler {
 
 struct peer_config {
 	enum role self;
-	enum role role; /* who is at the other end */
-	uint32_t index; /* which of several */
+	enum role role;			     /* who is at the other end */
+	uint32_t index;			     /* which of several */
 	const struct peer_handler *handlers; /* ends with a NULL fn */
 	/* The other end is gone or misbehaved: error is NULL or says how.
 	 * The peer is freed after this returns. */
@@ -61,8 +61,8 @@ int peer_send(struct peer *p, enum ipc_type type, uint32_t id, const void *m);
 #define PEER_QUEUE_MAX (64u * 1024 * 1024)
 
 /* The same with a descriptor, which stays the caller's. */
-int peer_send_fd(struct peer *p, enum ipc_type type, uint32_t id,
-    const void *m, int fd);
+int peer_send_fd(
+    struct peer *p, enum ipc_type type, uint32_t id, const void *m, int fd);
 
 /* In a handler: the descriptor that came with this message, or -1. The
  * caller owns it then; one that is not taken is closed. */
@@ -84,8 +84,8 @@ typedef void peer_reply_fn(void *arg, enum ipc_type type, const void *m);
 /* Returns 0, or as peer_send (fn is not called then); p may be NULL: -EPIPE.
  * *call (may be NULL) names the request until fn is called. */
 int peer_call(struct peer *p, enum ipc_type type, const void *m, int fd,
-    uint64_t timeout_us, peer_reply_fn *fn, void *arg, uint32_t *call)
-    MUST_CHECK;
+    uint64_t timeout_us, peer_reply_fn *fn, void *arg,
+    uint32_t *call) MUST_CHECK;
 
 /* Forgets a request; fn will not be called. call 0 is allowed. */
 void peer_call_cancel(struct peer *p, uint32_t call);

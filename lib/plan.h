@@ -14,8 +14,8 @@
 
 enum dns_status {
 	DNS_OK = 0,
-	DNS_NXDOMAIN = 1, /* permanent, 5.1.2 */
-	DNS_NULL_MX = 2,  /* permanent, 5.1.10 (RFC 7505) */
+	DNS_NXDOMAIN = 1,   /* permanent, 5.1.2 */
+	DNS_NULL_MX = 2,    /* permanent, 5.1.10 (RFC 7505) */
 	DNS_NO_ADDRESS = 3, /* permanent, 5.4.4: no MX host has an address */
 	DNS_LOOP = 4,	    /* permanent, 5.4.6: the best MX is this system */
 	DNS_TEMPORARY = 5,  /* SERVFAIL, bogus, time-out: 4.4.3 */
@@ -48,7 +48,7 @@ struct plan_tlsa {
 struct plan_host {
 	struct str name;
 	uint16_t pref;
-	bool is_secure;	   /* addresses and TLSA are DNSSEC-validated */
+	bool is_secure; /* addresses and TLSA are DNSSEC-validated */
 	/* Of the TLSA question: DNS_NXDOMAIN: there are none, or not validated
 	 * ones; DNS_OK with n_tlsa 0: there are, but none is well formed;
 	 * DNS_TEMPORARY: the host must be left alone (RFC 7672 section 2.1). */

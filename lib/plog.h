@@ -50,7 +50,8 @@ struct plog_config {
 	/* Another file is needed: plog_writer_add_file, now or later. */
 	void (*need_file)(void *arg);
 	/* A file's durable end has grown; is_sealed: it will not grow again. */
-	void (*durable)(void *arg, uint64_t segid, uint64_t off, bool is_sealed);
+	void (*durable)(
+	    void *arg, uint64_t segid, uint64_t off, bool is_sealed);
 	void *arg;
 };
 
@@ -67,8 +68,8 @@ void plog_writer_add_file(struct plog_writer *w, int fd, uint64_t segid);
  * Where the next record appended would be stored: segment and number in it.
  * Returns 0, or -EAGAIN when no file is there (need_file was called).
  */
-int plog_writer_next(struct plog_writer *w, uint64_t *segid, uint32_t *index)
-    MUST_CHECK;
+int plog_writer_next(
+    struct plog_writer *w, uint64_t *segid, uint32_t *index) MUST_CHECK;
 
 /*
  * Adds a record to the forming batch. rec is copied; the content's pieces
@@ -117,8 +118,8 @@ struct plog_reader {
 
 struct plog_record {
 	uint16_t type;
-	uint64_t off; /* of its header in the file */
-	struct str rec; /* in the reader's buffer, until the next batch */
+	uint64_t off;	      /* of its header in the file */
+	struct str rec;	      /* in the reader's buffer, until the next batch */
 	uint64_t content_off; /* in the file */
 	uint32_t content_len;
 	uint32_t content_crc;

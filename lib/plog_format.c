@@ -36,8 +36,8 @@ batch_crc(const struct plog_batch_header *h)
 {
 	size_t from = offsetof(struct plog_batch_header, segid);
 
-	return crc32c(plog_seed(h->segid), (const uint8_t *)h + from,
-	    sizeof(*h) - from);
+	return crc32c(
+	    plog_seed(h->segid), (const uint8_t *)h + from, sizeof(*h) - from);
 }
 
 void
@@ -47,8 +47,8 @@ plog_batch_header_seal(struct plog_batch_header *h)
 }
 
 int
-plog_batch_header_check(const struct plog_batch_header *h, uint64_t segid,
-    uint64_t off)
+plog_batch_header_check(
+    const struct plog_batch_header *h, uint64_t segid, uint64_t off)
 {
 	if (h->magic != PLOG_BATCH_MAGIC || h->segid != segid ||
 	    h->off != off || h->crc != batch_crc(h) ||

@@ -32,10 +32,10 @@ struct plog_batch_header {
 	uint64_t off;	    /* of this header */
 	uint64_t committed; /* the file was durable up to here when written */
 	uint64_t time_us;
-	uint32_t total;	   /* bytes of the batch with header and padding */
-	uint32_t rec_len;  /* bytes of the records behind the header */
-	uint32_t rec_crc;  /* of the records, seeded */
-	uint32_t first;	   /* number of its first record in the file */
+	uint32_t total;	  /* bytes of the batch with header and padding */
+	uint32_t rec_len; /* bytes of the records behind the header */
+	uint32_t rec_crc; /* of the records, seeded */
+	uint32_t first;	  /* number of its first record in the file */
 	uint32_t n_records;
 	uint32_t zero;
 };
@@ -77,7 +77,7 @@ int plog_file_header_check(const struct plog_file_header *h) MUST_CHECK;
 /* Fills in crc. */
 void plog_batch_header_seal(struct plog_batch_header *h);
 /* 0, or -EBADMSG when it is not the header of a batch at off in segid. */
-int plog_batch_header_check(const struct plog_batch_header *h, uint64_t segid,
-    uint64_t off) MUST_CHECK;
+int plog_batch_header_check(
+    const struct plog_batch_header *h, uint64_t segid, uint64_t off) MUST_CHECK;
 
 #endif

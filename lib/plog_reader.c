@@ -18,8 +18,8 @@ read_at(int fd, void *dst, size_t len, uint64_t off)
 	size_t got = 0;
 
 	while (got < len) {
-		ssize_t n = pread(fd, (uint8_t *)dst + got, len - got,
-		    (off_t)(off + got));
+		ssize_t n = pread(
+		    fd, (uint8_t *)dst + got, len - got, (off_t)(off + got));
 
 		if (n < 0 && errno == EINTR) {
 			continue;
@@ -50,8 +50,9 @@ plog_reader_init(struct plog_reader *r, int fd)
 	if (plog_file_header_check(&h) < 0) {
 		return -EBADMSG;
 	}
-	*r = (struct plog_reader){ .fd = fd, .segid = h.segid,
-		.off = PLOG_FILE_HEADER };
+	*r = (struct plog_reader){
+		.fd = fd, .segid = h.segid, .off = PLOG_FILE_HEADER
+	};
 	return 0;
 }
 
@@ -76,8 +77,9 @@ plog_reader_seek(struct plog_reader *r, uint64_t off, uint32_t index)
 static bool
 is_acknowledged(struct plog_reader *r, uint64_t off)
 {
-	struct plog_reader probe = { .fd = r->fd, .segid = r->segid,
-		.off = off };
+	struct plog_reader probe = {
+		.fd = r->fd, .segid = r->segid, .off = off
+	};
 	bool found = false;
 
 	while (!found && plog_reader_skip(&probe) != 0) {
@@ -270,8 +272,8 @@ plog_read_record(int fd, uint64_t segid, uint64_t off, struct buf *buf,
 		size_t missing = sizeof(h) + h.len - (size_t)n;
 
 		buf->len = (size_t)n;
-		n = read_at(fd, buf_reserve(buf, missing), missing,
-		    off + buf->len);
+		n = read_at(
+		    fd, buf_reserve(buf, missing), missing, off + buf->len);
 		if (n < 0) {
 			return (int)n;
 		}
@@ -283,15 +285,17 @@ plog_read_record(int fd, uint64_t segid, uint64_t off, struct buf *buf,
 	if (plog_crc(segid, buf->p + sizeof(h), h.len) != h.crc) {
 		return -EBADMSG;
 	}
-	*out = (struct plog_record){ .type = h.type, .off = off,
+	*out = (struct plog_record){ .type = h.type,
+		.off = off,
 		.rec = { (const char *)buf->p + sizeof(h), h.len },
-		.content_len = h.content_len, .content_crc = h.content_crc };
+		.content_len = h.content_len,
+		.content_crc = h.content_crc };
 	return 0;
 }
 
 int
-plog_read_content(int fd, uint64_t segid, uint64_t off, void *dst, uint32_t len,
-    uint32_t crc)
+plog_read_content(
+    int fd, uint64_t segid, uint64_t off, void *dst, uint32_t len, uint32_t crc)
 {
 	ssize_t n = read_at(fd, dst, len, off);
 

@@ -17,8 +17,8 @@
 struct file {
 	int fd;
 	uint64_t segid;
-	uint64_t off;	 /* where the next batch goes */
-	uint32_t index;	 /* of the next record */
+	uint64_t off;	  /* where the next batch goes */
+	uint32_t index;	  /* of the next record */
 	unsigned batches; /* formed or in flight */
 	bool has_header;
 	bool is_sealed;
@@ -53,7 +53,7 @@ struct batch {
 struct plog_writer {
 	struct plog_config c;
 	struct file *current;
-	struct file *spare; /* a list */
+	struct file *spare;    /* a list */
 	struct batch *forming; /* a list: the last one takes records */
 	struct batch *in_flight;
 	size_t pending;
@@ -115,8 +115,8 @@ seal_records(struct batch *b)
 		uint32_t left;
 
 		memcpy(&h, b->recs.p + at, sizeof(h));
-		h.crc = plog_crc(b->file->segid, b->recs.p + at + sizeof(h),
-		    h.len);
+		h.crc =
+		    plog_crc(b->file->segid, b->recs.p + at + sizeof(h), h.len);
 		/* a checksum continues from piece to piece: seed is the crc */
 		h.content_crc = plog_seed(b->file->segid);
 		for (left = h.content_len; left != 0; piece++) {
@@ -158,8 +158,8 @@ write_batch(struct batch *b, enum plog_kind kind)
 	if (pieces != 0) {
 		memcpy(iov + 2, b->iov.p, pieces * sizeof(*iov));
 	}
-	iov[pieces + 2] = (struct iovec){ (void *)(uintptr_t)zeros,
-		h.total - end };
+	iov[pieces + 2] =
+	    (struct iovec){ (void *)(uintptr_t)zeros, h.total - end };
 	if (!b->file->has_header) {
 		uint8_t head[PLOG_FILE_HEADER] = { 0 };
 		struct plog_file_header f;
@@ -184,8 +184,7 @@ commit(struct batch *b, enum plog_kind kind)
 	if (r < 0) {
 		/* Nothing of it is acknowledged; without its bytes the file
 		 * is as good as before. */
-		b->is_sync_failed =
-		    ftruncate(b->file->fd, (off_t)b->off) < 0;
+		b->is_sync_failed = ftruncate(b->file->fd, (off_t)b->off) < 0;
 		b->status = r == -ENOSPC || r == -EDQUOT || r == -EFBIG
 		    ? -ENOSPC
 		    : -EIO;

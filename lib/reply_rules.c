@@ -460,6 +460,7 @@ const struct reply_rule reply_rules_builtin[] = {
 	TEXT("too many hops", ROUTING)
 	TEXT("hop count", ROUTING)
 	TEXT("mail loop", ROUTING)
+	TEXT("message looping", ROUTING)
 	TEXT("loops back to myself", ROUTING)
 	TEXT("routing loop", ROUTING)
 

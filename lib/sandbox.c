@@ -19,33 +19,32 @@
 
 /* What every process needs: memory, time, open descriptors. */
 static const int base_calls[] = { SCMP_SYS(read), SCMP_SYS(write),
-	SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
-	SCMP_SYS(preadv), SCMP_SYS(preadv2), SCMP_SYS(pwrite64),
-	SCMP_SYS(pwritev), SCMP_SYS(pwritev2), SCMP_SYS(recvmsg),
-	SCMP_SYS(sendmsg), SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg),
-	SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(epoll_wait),
-	SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_create1),
-	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select),
-	SCMP_SYS(pselect6), SCMP_SYS(close), SCMP_SYS(futex),
-	SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64), SCMP_SYS(preadv),
+	SCMP_SYS(preadv2), SCMP_SYS(pwrite64), SCMP_SYS(pwritev),
+	SCMP_SYS(pwritev2), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
+	SCMP_SYS(recvmmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvfrom),
+	SCMP_SYS(sendto), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_create1), SCMP_SYS(poll),
+	SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6), SCMP_SYS(close),
+	SCMP_SYS(futex), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(clock_getres), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday),
-	SCMP_SYS(time), SCMP_SYS(getrandom), SCMP_SYS(brk),
-	SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
-	SCMP_SYS(mlock), SCMP_SYS(mlock2), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(exit),
-	SCMP_SYS(exit_group), SCMP_SYS(fstat), SCMP_SYS(lseek),
-	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid),
-	SCMP_SYS(tgkill), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
-	SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(shutdown),
-	SCMP_SYS(fdatasync), SCMP_SYS(fsync), SCMP_SYS(ftruncate),
-	SCMP_SYS(fadvise64), SCMP_SYS(dup), SCMP_SYS(eventfd2),
-	SCMP_SYS(restart_syscall), SCMP_SYS(set_robust_list),
-	SCMP_SYS(rseq), SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(sched_setaffinity), SCMP_SYS(getrusage), SCMP_SYS(uname),
-	SCMP_SYS(sysinfo), SCMP_SYS(getuid), SCMP_SYS(geteuid),
-	SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(sigaltstack),
-	SCMP_SYS(membarrier), SCMP_SYS(memfd_create), SCMP_SYS(getcpu),
-	SCMP_SYS(fcntl), SCMP_SYS(set_tid_address) };
+	SCMP_SYS(time), SCMP_SYS(getrandom), SCMP_SYS(brk), SCMP_SYS(munmap),
+	SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(mlock2),
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(getpid), SCMP_SYS(gettid),
+	SCMP_SYS(getppid), SCMP_SYS(tgkill), SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+	SCMP_SYS(shutdown), SCMP_SYS(fdatasync), SCMP_SYS(fsync),
+	SCMP_SYS(ftruncate), SCMP_SYS(fadvise64), SCMP_SYS(dup),
+	SCMP_SYS(eventfd2), SCMP_SYS(restart_syscall),
+	SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),
+	SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_setaffinity),
+	SCMP_SYS(getrusage), SCMP_SYS(uname), SCMP_SYS(sysinfo),
+	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
+	SCMP_SYS(getegid), SCMP_SYS(sigaltstack), SCMP_SYS(membarrier),
+	SCMP_SYS(memfd_create), SCMP_SYS(getcpu), SCMP_SYS(fcntl),
+	SCMP_SYS(set_tid_address) };
 
 static const int connect_calls[] = { SCMP_SYS(connect), SCMP_SYS(bind) };
 
@@ -55,13 +54,13 @@ static const int file_calls[] = { SCMP_SYS(open), SCMP_SYS(openat),
 	SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename),
 	SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(mkdir),
 	SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(getdents64),
-	SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat),
-	SCMP_SYS(statx), SCMP_SYS(fallocate), SCMP_SYS(statfs),
-	SCMP_SYS(fstatfs), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
-	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
-	SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat),
-	SCMP_SYS(truncate), SCMP_SYS(utimensat), SCMP_SYS(getcwd),
-	SCMP_SYS(umask), SCMP_SYS(link), SCMP_SYS(linkat) };
+	SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
+	SCMP_SYS(fallocate), SCMP_SYS(statfs), SCMP_SYS(fstatfs),
+	SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(access),
+	SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(chmod),
+	SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(truncate),
+	SCMP_SYS(utimensat), SCMP_SYS(getcwd), SCMP_SYS(umask), SCMP_SYS(link),
+	SCMP_SYS(linkat) };
 
 /* Libraries probe these; they hear that there is nothing. */
 static const int probed_calls[] = { SCMP_SYS(open), SCMP_SYS(openat),
@@ -71,9 +70,9 @@ static const int probed_calls[] = { SCMP_SYS(open), SCMP_SYS(openat),
 
 static const int fork_calls[] = { SCMP_SYS(clone), SCMP_SYS(fork),
 	SCMP_SYS(vfork), SCMP_SYS(wait4), SCMP_SYS(waitid),
-	SCMP_SYS(socketpair), SCMP_SYS(pipe2), SCMP_SYS(kill),
-	SCMP_SYS(prctl), SCMP_SYS(seccomp),
-	SCMP_SYS(landlock_create_ruleset), SCMP_SYS(landlock_restrict_self) };
+	SCMP_SYS(socketpair), SCMP_SYS(pipe2), SCMP_SYS(kill), SCMP_SYS(prctl),
+	SCMP_SYS(seccomp), SCMP_SYS(landlock_create_ruleset),
+	SCMP_SYS(landlock_restrict_self) };
 
 static int
 add_calls(scmp_filter_ctx f, const int *calls, size_t n, uint32_t action)
@@ -103,9 +102,8 @@ add_memory(scmp_filter_ctx f)
 	}
 	/* stat of an open descriptor is newfstatat with AT_EMPTY_PATH */
 	if (r == 0) {
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat),
-		    1, SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH,
-			AT_EMPTY_PATH));
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+		    SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
 	}
 	return r;
 }
@@ -114,8 +112,8 @@ static int
 add_threads(scmp_filter_ctx f, unsigned allow)
 {
 	/* clone3's flags cannot be seen by a filter; glibc falls back. */
-	int r = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3),
-	    0);
+	int r =
+	    seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 
 	if (r == 0 && (allow & SANDBOX_THREADS) != 0 &&
 	    (allow & SANDBOX_FORK) == 0) {
@@ -139,8 +137,8 @@ add_sockets(scmp_filter_ctx f, unsigned allow)
 	int r = 0;
 
 	if ((allow & SANDBOX_CONNECT) == 0) {
-		return seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES),
-		    SCMP_SYS(socket), 0);
+		return seccomp_rule_add(
+		    f, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 0);
 	}
 	r = ADD(f, connect_calls, SCMP_ACT_ALLOW);
 	if (r == 0) {
@@ -242,8 +240,9 @@ landlock(unsigned allow, int directory)
 		return -errno;
 	}
 	if ((allow & SANDBOX_FILES) != 0 && directory >= 0) {
-		struct landlock_path_beneath_attr beneath = {
-			.allowed_access = rules.fs & ~LANDLOCK_ACCESS_FS_EXECUTE,
+		struct landlock_path_beneath_attr beneath = { .allowed_access =
+								  rules.fs &
+			    ~LANDLOCK_ACCESS_FS_EXECUTE,
 			.parent_fd = directory };
 
 		if (syscall(SYS_landlock_add_rule, fd,

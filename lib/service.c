@@ -328,11 +328,12 @@ drop_privileges(const char *directory)
 	pw = getpwnam(name);
 	if (pw == NULL) {
 		fatal("user %s does not exist: create it, or change "
-		      "daemon_user_prefix", name);
+		      "daemon_user_prefix",
+		    name);
 	}
 	(void)snprintf(empty, sizeof(empty), "%s/empty", config->run_directory);
-	r = sandbox_drop(directory != NULL ? directory : empty, pw->pw_uid,
-	    pw->pw_gid);
+	r = sandbox_drop(
+	    directory != NULL ? directory : empty, pw->pw_uid, pw->pw_gid);
 	if (r < 0) {
 		fatal("%s: cannot become %s: %s",
 		    directory != NULL ? directory : empty, name, strerror(-r));
@@ -342,9 +343,8 @@ drop_privileges(const char *directory)
 static void
 confine(void)
 {
-	const char *directory = service->directory != NULL
-	    ? service->directory(config)
-	    : NULL;
+	const char *directory =
+	    service->directory != NULL ? service->directory(config) : NULL;
 	autoclose int fd = -1;
 	int r;
 

@@ -57,7 +57,8 @@ struct service {
 	/* Accept nothing new; call service_exit when all is done. NULL: exit
 	 * at once. A second drain or drain_time's end exits anyway. */
 	void (*drain)(void);
-	/* Before exit: free everything, so that leak checkers mean something. */
+	/* Before exit: free everything, so that leak checkers mean something.
+	 */
 	void (*stop)(void);
 };
 
@@ -72,8 +73,8 @@ uint32_t service_index(void);
 /* The channel to a process of that role (the newest one), NULL when down. */
 struct peer *service_peer(enum role role, uint32_t index);
 /* Calls fn for every channel to that role. */
-void service_peers(enum role role, void (*fn)(struct peer *p, void *arg),
-    void *arg);
+void service_peers(
+    enum role role, void (*fn)(struct peer *p, void *arg), void *arg);
 
 /* The channel to master. */
 struct peer *service_master(void);

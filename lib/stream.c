@@ -50,8 +50,8 @@ struct stream {
 	size_t queued; /* bytes in pieces not sent */
 	uint64_t received;
 	SSL *ssl;
-	BIO *net_in;  /* what came from the socket */
-	BIO *net_out; /* what goes there */
+	BIO *net_in;	   /* what came from the socket */
+	BIO *net_out;	   /* what goes there */
 	struct buf cipher; /* TLS records the socket did not take yet */
 	size_t cipher_at;
 	bool is_connecting;
@@ -586,9 +586,9 @@ push_plain(struct stream *s)
 
 		for (struct piece *k = s->pieces;
 		     k != NULL && m.msg_iovlen < IOV_MAX_COUNT; k = k->next) {
-			iov[m.msg_iovlen++] = (struct iovec){
-				(void *)(uintptr_t)(k->p + k->sent),
-				k->len - k->sent };
+			iov[m.msg_iovlen++] =
+			    (struct iovec){ (void *)(uintptr_t)(k->p + k->sent),
+				    k->len - k->sent };
 		}
 		n = sendmsg(s->fd, &m, MSG_NOSIGNAL);
 		if (n < 0) {
@@ -780,8 +780,7 @@ stream_ssl(const struct stream *s)
 /* ---- names -------------------------------------------------------------- */
 
 void
-stream_print_address(
-    const struct sockaddr_storage *a, char *ip, uint16_t *port)
+stream_print_address(const struct sockaddr_storage *a, char *ip, uint16_t *port)
 {
 	*port = 0;
 	str_copy(ip, 46, STR("unknown"));
@@ -794,8 +793,8 @@ stream_print_address(
 		const struct sockaddr_in6 *in6 = (const void *)a;
 
 		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-			(void)inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12,
-			    ip, 46);
+			(void)inet_ntop(
+			    AF_INET, in6->sin6_addr.s6_addr + 12, ip, 46);
 		} else {
 			(void)inet_ntop(AF_INET6, &in6->sin6_addr, ip, 46);
 		}

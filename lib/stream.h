@@ -10,9 +10,9 @@
 #define LIB_STREAM_H
 
 #include <openssl/ssl.h>
-#include <sys/socket.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "attr.h"
 #include "buf.h"
@@ -75,7 +75,7 @@ void stream_deadline(struct stream *s, uint64_t in_us);
 void stream_start_tls(struct stream *s, SSL *ssl, bool server);
 SSL *stream_ssl(const struct stream *s); /* NULL without TLS */
 
-int stream_error(const struct stream *s);	  /* -errno */
+int stream_error(const struct stream *s);	 /* -errno */
 const char *stream_error_text(struct stream *s); /* for people */
 
 /* Address and port of both ends as text; dst has 46 bytes. */

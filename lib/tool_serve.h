@@ -11,7 +11,7 @@
 #include "tool.h"
 
 /* Takes the connected socket; serve is called when the command is there. */
-void tool_serve(int fd, enum role self, uint32_t uid,
-    void (*serve)(struct tool *t));
+void tool_serve(
+    int fd, enum role self, uint32_t uid, void (*serve)(struct tool *t));
 
 #endif

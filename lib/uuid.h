@@ -50,7 +50,7 @@ uint64_t segment_id(uint8_t writer, uint32_t incarnation, uint32_t number);
 /* "<incarnation, 6 hex>-<number, 8 hex>.seg" and back. */
 #define SEGMENT_NAME_SIZE 32
 void segment_name(uint64_t segid, char *dst);
-int segment_name_parse(uint8_t writer, struct str name, uint64_t *segid)
-    MUST_CHECK;
+int segment_name_parse(
+    uint8_t writer, struct str name, uint64_t *segid) MUST_CHECK;
 
 #endif

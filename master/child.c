@@ -33,7 +33,7 @@ struct child {
 	unsigned index;
 	enum state state;
 	pid_t pid;
-	struct peer *peer; /* control channel; NULL when closed */
+	struct peer *peer;	  /* control channel; NULL when closed */
 	struct loop_timer *timer; /* restart or kill */
 	uint64_t started_us;
 	uint64_t backoff_us;
@@ -42,7 +42,7 @@ struct child {
 };
 
 static struct child *children;
-static bool was_all_ready;  /* once since the start */
+static bool was_all_ready; /* once since the start */
 static bool is_stopping;
 static int exit_status;
 /* A reload replaces one row after the other; n_service_rows: none running. */
@@ -144,8 +144,8 @@ on_ready(struct peer *p, uint32_t id, const void *msg)
 		return;
 	}
 	c->state = CHILD_READY;
-	log_debug("%s %u is ready, pid %d", c->row->name, c->index,
-	    (int)c->pid);
+	log_debug(
+	    "%s %u is ready, pid %d", c->row->name, c->index, (int)c->pid);
 	if (child_all_ready()) {
 		if (!was_all_ready) {
 			was_all_ready = true;
@@ -235,8 +235,7 @@ spawn(struct child *c)
 		.down = on_down,
 		.arg = c });
 	if (pid < 0) {
-		log_error("cannot start %s: %s", c->row->name,
-		    strerror(errno));
+		log_error("cannot start %s: %s", c->row->name, strerror(errno));
 		peer_free(&c->peer);
 		c->state = CHILD_WAITING;
 		loop_timer_arm(c->timer, c->backoff_us);
@@ -321,8 +320,8 @@ static void
 log_death(const struct child *c, int status)
 {
 	if (WIFSIGNALED(status)) {
-		log_warn("%s %u, pid %d, was killed by signal %d",
-		    c->row->name, c->index, (int)c->pid, WTERMSIG(status));
+		log_warn("%s %u, pid %d, was killed by signal %d", c->row->name,
+		    c->index, (int)c->pid, WTERMSIG(status));
 	} else if (c->state != CHILD_DRAINING) {
 		log_warn("%s %u, pid %d, ended with status %d", c->row->name,
 		    c->index, (int)c->pid, WEXITSTATUS(status));
@@ -423,8 +422,8 @@ drain(struct child *c)
  * Who hands out work ends before who records what became of it: first what
  * talks to the outside, then the queue, then those whom the queue asks.
  */
-static const unsigned stop_order[] = { ROLE_SMTPD,
-	ROLE_DELIVER | ROLE_BOUNCER, ROLE_QMGR, ROLE_DAEMONS };
+static const unsigned stop_order[] = { ROLE_SMTPD, ROLE_DELIVER | ROLE_BOUNCER,
+	ROLE_QMGR, ROLE_DAEMONS };
 
 static void
 stop_next(void)
@@ -495,8 +494,8 @@ static bool
 all_settled(void)
 {
 	for (struct child *c = children; c != NULL; c = c->next) {
-		bool is_leaving = c->state == CHILD_DRAINING &&
-		    c->row->is_overlapping;
+		bool is_leaving =
+		    c->state == CHILD_DRAINING && c->row->is_overlapping;
 
 		if (c->state != CHILD_READY && !is_leaving) {
 			return false;

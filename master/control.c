@@ -45,8 +45,8 @@ refuse(int fd, int status, const char *why)
 	struct buf packet = { 0 };
 
 	if (ipc_encode(&packet, IPC_tool_end, 0, &m) == 0) {
-		(void)!send(fd, packet.p, packet.len,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)!send(
+		    fd, packet.p, packet.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
 	buf_fini(&packet);
 }
@@ -58,8 +58,8 @@ serve(struct tool *t)
 		child_status(t);
 		tool_end(t, child_all_ready() ? EX_OK : EX_TEMPFAIL, NULL);
 	} else {
-		tool_end(t, EX_USAGE, "master has no command %s",
-		    tool_command(t));
+		tool_end(
+		    t, EX_USAGE, "master has no command %s", tool_command(t));
 	}
 }
 
@@ -81,8 +81,7 @@ pass_on(struct guest *g, const struct ipc_tool_hello *hello)
 			continue;
 		}
 		p = child_peer(service_rows[i].role);
-		if (p == NULL ||
-		    peer_send_fd(p, IPC_tool, 0, &m, g->fd) < 0) {
+		if (p == NULL || peer_send_fd(p, IPC_tool, 0, &m, g->fd) < 0) {
 			refuse(g->fd, EX_TEMPFAIL,
 			    "the daemon is not running now: see the log");
 		}
@@ -152,13 +151,13 @@ control_open(const struct conf *c, struct buf *error)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int r = 0;
 
-	(void)snprintf(control_path, sizeof(control_path), "%s/control",
-	    c->run_directory);
+	(void)snprintf(
+	    control_path, sizeof(control_path), "%s/control", c->run_directory);
 	(void)snprintf(a.sun_path, sizeof(a.sun_path), "%s", control_path);
 	/* We hold the lock of the pid file: a socket there is a left-over. */
 	(void)unlink(control_path);
-	control_fd = socket(AF_UNIX,
-	    SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	control_fd =
+	    socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control_fd < 0 ||
 	    bind(control_fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
 	    chmod(control_path, 0660) < 0 || listen(control_fd, 128) < 0) {

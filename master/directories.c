@@ -20,8 +20,8 @@ directories_user(const struct conf *c, const char *daemon, unsigned *uid,
 	if (*uid != 0) {
 		return 0;
 	}
-	(void)snprintf(name, sizeof(name), "%s%s", c->daemon_user_prefix,
-	    daemon);
+	(void)snprintf(
+	    name, sizeof(name), "%s%s", c->daemon_user_prefix, daemon);
 	pw = getpwnam(name);
 	if (pw == NULL) {
 		buf_printf(error,
@@ -96,15 +96,15 @@ directories_make(const struct conf *c, struct buf *error)
 	int r = 0;
 
 	for (size_t i = 0; i < array_len(spool) && r == 0; i++) {
-		(void)snprintf(path, sizeof(path), "%s%s", c->spool_directory,
-		    spool[i]);
+		(void)snprintf(
+		    path, sizeof(path), "%s%s", c->spool_directory, spool[i]);
 		r = make(c, path, "qmgr", 0750, error);
 	}
 	if (r == 0) {
 		r = make_writers(c, error);
 	}
 	if (r == 0) {
-		r = make(c, c->state_directory, NULL, 0755, error);
+		r = make(c, c->state_directory, NULL, 0700, error);
 	}
 	for (unsigned i = 0; i < n_service_rows && r == 0; i++) {
 		if (service_rows[i].directory != NULL) {
@@ -117,8 +117,8 @@ directories_make(const struct conf *c, struct buf *error)
 		r = make(c, c->run_directory, NULL, 0755, error);
 	}
 	if (r == 0) {
-		(void)snprintf(path, sizeof(path), "%s/empty",
-		    c->run_directory);
+		(void)snprintf(
+		    path, sizeof(path), "%s/empty", c->run_directory);
 		r = make(c, path, NULL, 0555, error);
 	}
 	return r;

@@ -54,8 +54,8 @@ parse(struct str word, struct listener *l, char *host, size_t host_size,
 		return -EINVAL;
 	}
 	address = (struct str){ word.p, (size_t)(slash - word.p) };
-	name = (struct str){ slash + 1,
-		word.len - (size_t)(slash + 1 - word.p) };
+	name =
+	    (struct str){ slash + 1, word.len - (size_t)(slash + 1 - word.p) };
 	if (!str_is(name, "submission") && !str_is(name, "submissions") &&
 	    !str_is(name, "mx")) {
 		return -EINVAL;
@@ -67,8 +67,8 @@ parse(struct str word, struct listener *l, char *host, size_t host_size,
 	str_copy(l->address, sizeof(l->address), address);
 	str_copy(l->role, sizeof(l->role), name);
 	str_copy(port, port_size,
-	    (struct str){ colon + 1,
-		address.len - (size_t)(colon + 1 - address.p) });
+	    (struct str){
+		colon + 1, address.len - (size_t)(colon + 1 - address.p) });
 	if (str_u64(str_of(port), 65535, &number) < 0 || number == 0) {
 		return -EINVAL;
 	}
@@ -94,16 +94,16 @@ bind_address(struct listener *l, const char *host, const char *port)
 	if (getaddrinfo(host, port, &hints, &a) != 0) {
 		return -EINVAL;
 	}
-	l->fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0);
+	l->fd =
+	    socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->fd < 0) {
 		r = -errno;
 	} else {
-		(void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one,
-		    sizeof(one));
+		(void)setsockopt(
+		    l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		if (a->ai_family == AF_INET6) {
-			(void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY,
-			    &one, sizeof(one));
+			(void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &one,
+			    sizeof(one));
 		}
 		if (bind(l->fd, a->ai_addr, a->ai_addrlen) < 0 ||
 		    listen(l->fd, BACKLOG) < 0) {

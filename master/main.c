@@ -69,8 +69,8 @@ lock_pid_file(void)
 	char path[4096], text[32];
 	int n;
 
-	(void)snprintf(path, sizeof(path), "%s/master.pid",
-	    config->run_directory);
+	(void)snprintf(
+	    path, sizeof(path), "%s/master.pid", config->run_directory);
 	pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (pid_fd < 0) {
 		fatal("%s: %s", path, strerror(errno));

@@ -75,8 +75,8 @@ void listen_fini(void);
 /* Takes the next incarnation number; it is durable. 0 or -errno + error. */
 int spool_files_init(const struct conf *c, struct buf *error) MUST_CHECK;
 /* Answers file_req. */
-void spool_files_request(struct peer *p, uint32_t id,
-    const struct ipc_file_req *m);
+void spool_files_request(
+    struct peer *p, uint32_t id, const struct ipc_file_req *m);
 
 /* ---- directories.c ------------------------------------------------------ */
 

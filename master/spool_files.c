@@ -33,15 +33,15 @@ highest_in_spool(const struct conf *c)
 		struct dirent *e;
 		DIR *d;
 
-		(void)snprintf(path, sizeof(path), "%s/msg/%u",
-		    c->spool_directory, w);
+		(void)snprintf(
+		    path, sizeof(path), "%s/msg/%u", c->spool_directory, w);
 		d = opendir(path);
 		while (d != NULL && (e = readdir(d)) != NULL) {
 			uint64_t segid;
 			uint32_t found;
 
-			if (segment_name_parse((uint8_t)w, str_of(e->d_name),
-				&segid) == 0) {
+			if (segment_name_parse(
+				(uint8_t)w, str_of(e->d_name), &segid) == 0) {
 				found = (uint32_t)(segid >> 32) & 0xffffff;
 				highest = found > highest ? found : highest;
 			}
@@ -69,8 +69,8 @@ store(const struct conf *c, uint32_t number)
 	int n = snprintf(text, sizeof(text), "%u\n", number);
 	autoclose int fd = -1;
 
-	(void)snprintf(path, sizeof(path), "%s/incarnation",
-	    c->state_directory);
+	(void)snprintf(
+	    path, sizeof(path), "%s/incarnation", c->state_directory);
 	(void)snprintf(tmp, sizeof(tmp), "%s.new", path);
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0 || write(fd, text, (size_t)n) != n || fsync(fd) < 0 ||
@@ -86,8 +86,8 @@ load(const struct conf *c)
 	char path[4096], text[16] = "";
 	autoclose int fd = -1;
 
-	(void)snprintf(path, sizeof(path), "%s/incarnation",
-	    c->state_directory);
+	(void)snprintf(
+	    path, sizeof(path), "%s/incarnation", c->state_directory);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0) {
 		return 0; /* the spool's names still tell */
@@ -174,10 +174,10 @@ spool_files_request(struct peer *p, uint32_t id, const struct ipc_file_req *m)
 		(void)snprintf(name, sizeof(name), "%016llx.msg",
 		    (unsigned long long)rep.segid);
 	} else {
-		rep.segid = segment_id(writer, incarnation,
-		    next_segment[writer]++);
-		(void)snprintf(directory, sizeof(directory), "%s/msg/%u",
-		    spool, writer);
+		rep.segid =
+		    segment_id(writer, incarnation, next_segment[writer]++);
+		(void)snprintf(
+		    directory, sizeof(directory), "%s/msg/%u", spool, writer);
 		segment_name(rep.segid, name);
 	}
 	fd = make_file(directory, name);

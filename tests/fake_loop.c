@@ -201,8 +201,7 @@ loop_timer_free(struct loop_timer **t)
 	if (*t == NULL) {
 		return;
 	}
-	for (struct loop_timer **at = &timers; *at != NULL;
-	     at = &(*at)->next) {
+	for (struct loop_timer **at = &timers; *at != NULL; at = &(*at)->next) {
 		if (*at == *t) {
 			*at = (*t)->next;
 			break;

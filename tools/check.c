@@ -59,8 +59,8 @@ read_certificate(const char *path)
 	cert = PEM_read_X509(f, NULL, NULL, NULL);
 	(void)fclose(f);
 	if (cert == NULL) {
-		mistake("smtpd_tls_cert_file: %s: holds no PEM certificate",
-		    path);
+		mistake(
+		    "smtpd_tls_cert_file: %s: holds no PEM certificate", path);
 	}
 	return cert;
 }

@@ -206,8 +206,8 @@ take_packet(struct reply *r, struct str packet)
 	static _Alignas(16) uint8_t rec[IPC_STRUCT_MAX];
 	struct ipc_head head;
 
-	while (ipc_decode(&packet, ROLE_DAEMONS | ROLE_MASTER, ROLE_TOOL,
-		   &head, rec) == 0) {
+	while (ipc_decode(&packet, ROLE_DAEMONS | ROLE_MASTER, ROLE_TOOL, &head,
+		   rec) == 0) {
 		if (head.type == IPC_tool_out) {
 			const struct ipc_tool_out *m = (const void *)rec;
 

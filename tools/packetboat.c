@@ -28,8 +28,8 @@ open_pid_file(void)
 {
 	char path[4096];
 
-	(void)snprintf(path, sizeof(path), "%s/master.pid",
-	    client_conf()->run_directory);
+	(void)snprintf(
+	    path, sizeof(path), "%s/master.pid", client_conf()->run_directory);
 	return fopen(path, "re");
 }
 
@@ -70,12 +70,11 @@ static void NORETURN
 exec_master(int ready_fd)
 {
 	char path[4096], fd[16];
-	char *argv[] = { (char *)(uintptr_t) "master",
-		(char *)(uintptr_t) "-c", client_conf()->dir, NULL, NULL,
-		NULL };
+	char *argv[] = { (char *)(uintptr_t) "master", (char *)(uintptr_t) "-c",
+		client_conf()->dir, NULL, NULL, NULL };
 
-	(void)snprintf(path, sizeof(path), "%s/master",
-	    client_conf()->daemon_directory);
+	(void)snprintf(
+	    path, sizeof(path), "%s/master", client_conf()->daemon_directory);
 	if (ready_fd >= 0) {
 		(void)snprintf(fd, sizeof(fd), "%d", ready_fd);
 		argv[3] = (char *)(uintptr_t) "-r";
@@ -176,8 +175,7 @@ print_process(json_t *line, void *arg)
 		putchar('\n');
 	} else {
 		printf("%-10s %2d  pid %-8d %-9s restarts %d\n",
-		    client_str(line, "service"),
-		    (int)client_int(line, "index"),
+		    client_str(line, "service"), (int)client_int(line, "index"),
 		    (int)client_int(line, "pid"), client_str(line, "state"),
 		    (int)client_int(line, "restarts"));
 	}
@@ -195,8 +193,8 @@ status(void)
 		printf("the Packetboat mail system is running: PID: %d\n",
 		    (int)pid);
 	}
-	return client_call("master", "status", json_object(), print_process,
-	    NULL);
+	return client_call(
+	    "master", "status", json_object(), print_process, NULL);
 }
 
 int

@@ -91,8 +91,8 @@ edit(struct str text, const char *name, const char *value, struct buf *out)
 	bool is_dropping = false, is_done = false;
 
 	while (str_split(&text, '\n', &line)) {
-		bool continues = line.len != 0 &&
-		    (line.p[0] == ' ' || line.p[0] == '\t');
+		bool continues =
+		    line.len != 0 && (line.p[0] == ' ' || line.p[0] == '\t');
 
 		if (is_dropping && continues && str_trim(line).len != 0) {
 			continue;
@@ -153,8 +153,8 @@ edit_all(char **settings)
 		if (equals == NULL) {
 			client_usage("-e needs name=value");
 		}
-		name = str_trim((struct str){ *settings,
-		    (size_t)(equals - *settings) });
+		name = str_trim(
+		    (struct str){ *settings, (size_t)(equals - *settings) });
 		str_copy(*settings, name.len + 1, name);
 		(void)find(*settings);
 		edit(buf_str(&text), *settings, equals + 1, &next);

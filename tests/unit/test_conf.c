@@ -102,8 +102,8 @@ test_conf_units_names_and_continuation_are_as_in_postfix(void **state)
 			      "message_size_limit = 2M\n");
 
 	(void)state;
-	assert_string_equal(c->smtpd_banner,
-	    "mail.example.com says mail.example.com!");
+	assert_string_equal(
+	    c->smtpd_banner, "mail.example.com says mail.example.com!");
 	assert_string_equal(c->mydomain, "example.com");
 	assert_string_equal(c->bounce_domain, "mail.example.com");
 	assert_int_equal(c->queue_lifetime, 7200 * US_PER_S);
@@ -115,16 +115,18 @@ static void
 test_conf_an_unknown_name_is_refused_with_the_nearest(void **state)
 {
 	(void)state;
-	refuse("\nmyhostnam = x\n", "packetboat.cf:2: unknown parameter "
-				    "myhostnam; did you mean myhostname?");
+	refuse("\nmyhostnam = x\n",
+	    "packetboat.cf:2: unknown parameter "
+	    "myhostnam; did you mean myhostname?");
 }
 
 static void
 test_conf_values_out_of_bounds_are_refused_with_them(void **state)
 {
 	(void)state;
-	refuse("smtp_port = 0\n", "packetboat.cf:1: smtp_port = 0: must be a "
-				  "number from 1 to 65535");
+	refuse("smtp_port = 0\n",
+	    "packetboat.cf:1: smtp_port = 0: must be a "
+	    "number from 1 to 65535");
 	refuse("smtp_tls_level = perhaps\n", "one of: none may encrypt dane");
 	refuse("queue_lifetime = 5 days\n", "a time (30s 5m 2h 1d)");
 	refuse("spf_check = true\n", "yes or no");

@@ -72,8 +72,7 @@ test_ipc_who_may_not_say_it_is_refused(void **state)
 	(void)state;
 	assert_int_equal(ipc_encode(&b, IPC_auth_req, 7, &sample), 0);
 	assert_int_equal(
-	    decode(&b, b.len, ROLE_DELIVER, ROLE_ACCOUNTD, &head, rec),
-	    -EPERM);
+	    decode(&b, b.len, ROLE_DELIVER, ROLE_ACCOUNTD, &head, rec), -EPERM);
 	assert_int_equal(
 	    decode(&b, b.len, ROLE_SMTPD, ROLE_QMGR, &head, rec), -EPERM);
 	buf_fini(&b);
@@ -109,8 +108,8 @@ test_ipc_a_packet_holds_many_messages(void **state)
 	}
 	packet = buf_str(&b);
 	for (id = 1; id <= 5; id++) {
-		assert_int_equal(ipc_decode(&packet, ROLE_SMTPD, ROLE_ACCOUNTD,
-				     &head, rec),
+		assert_int_equal(
+		    ipc_decode(&packet, ROLE_SMTPD, ROLE_ACCOUNTD, &head, rec),
 		    0);
 		assert_int_equal(head.id, id);
 	}
@@ -174,7 +173,8 @@ main(void)
 		cmocka_unit_test(test_ipc_who_may_not_say_it_is_refused),
 		cmocka_unit_test(test_ipc_a_text_beyond_its_limit_is_not_sent),
 		cmocka_unit_test(test_ipc_a_packet_holds_many_messages),
-		cmocka_unit_test(test_event_an_older_record_lacks_its_last_fields),
+		cmocka_unit_test(
+		    test_event_an_older_record_lacks_its_last_fields),
 		cmocka_unit_test(test_event_recipients_are_read_as_written),
 	};
 

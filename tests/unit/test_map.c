@@ -62,8 +62,8 @@ test_map_keeps_the_others_when_some_are_deleted(void **state)
 		assert_ptr_equal(map_del_u64(m, i), &values[i]);
 	}
 	for (unsigned i = 0; i < N; i++) {
-		assert_ptr_equal(map_get_u64(m, i),
-		    i % 3 == 0 ? NULL : &values[i]);
+		assert_ptr_equal(
+		    map_get_u64(m, i), i % 3 == 0 ? NULL : &values[i]);
 	}
 	map_free(&m, NULL);
 }
@@ -103,8 +103,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_map_finds_what_was_put_and_only_that),
 		cmocka_unit_test(test_map_returns_the_value_that_is_replaced),
-		cmocka_unit_test(test_map_keeps_the_others_when_some_are_deleted),
-		cmocka_unit_test(test_map_walk_sees_each_entry_once_though_they_are_deleted),
+		cmocka_unit_test(
+		    test_map_keeps_the_others_when_some_are_deleted),
+		cmocka_unit_test(
+		    test_map_walk_sees_each_entry_once_though_they_are_deleted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,9 +67,8 @@ setup(void **state)
 	loop_init();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
 	fix->smtpd = peer_new(fd[0],
-	    &(struct peer_config){ .self = ROLE_SMTPD,
-		.role = ROLE_ACCOUNTD,
-		.down = on_down });
+	    &(struct peer_config){
+		.self = ROLE_SMTPD, .role = ROLE_ACCOUNTD, .down = on_down });
 	fix->accountd = peer_new(fd[1],
 	    &(struct peer_config){ .self = ROLE_ACCOUNTD,
 		.role = ROLE_SMTPD,

@@ -303,8 +303,8 @@ test_plog_without_a_file_nothing_is_taken(void **state)
 	struct fixture *f = *state;
 
 	f->files_max = 0;
-	assert_int_equal(plog_append(f->w, 1, "r", 1, NULL, 0, done, f),
-	    -EAGAIN);
+	assert_int_equal(
+	    plog_append(f->w, 1, "r", 1, NULL, 0, done, f), -EAGAIN);
 	assert_int_equal(f->done_ok + f->done_bad, 0);
 }
 
@@ -451,8 +451,8 @@ test_plog_a_changed_content_fails_its_checksum(void **state)
 
 	append(f, "record", "the content");
 	wait_idle(f);
-	flip_byte(f, PLOG_FILE_HEADER + PLOG_BATCH_HEADER +
-		PLOG_RECORD_HEADER + 8 + 3);
+	flip_byte(f,
+	    PLOG_FILE_HEADER + PLOG_BATCH_HEADER + PLOG_RECORD_HEADER + 8 + 3);
 	fd = open_file(f, 0, O_RDONLY);
 	assert_int_equal(plog_reader_init(&r, fd), 0);
 	assert_int_equal(plog_reader_batch(&r, UINT64_MAX), 1);
@@ -477,7 +477,8 @@ main(void)
 		TEST(test_plog_a_batch_does_not_wait_longer_than_it_may),
 		TEST(test_plog_a_full_file_is_sealed_and_the_next_one_taken),
 		TEST(test_plog_without_a_file_nothing_is_taken),
-		TEST(test_plog_a_failed_sync_is_never_acknowledged_nor_the_file_used),
+		TEST(
+		    test_plog_a_failed_sync_is_never_acknowledged_nor_the_file_used),
 		TEST(test_plog_a_file_cut_anywhere_keeps_all_batches_before),
 		TEST(test_plog_damage_before_acknowledged_bytes_is_an_alarm),
 		TEST(test_plog_damage_in_the_last_batch_is_a_torn_tail),

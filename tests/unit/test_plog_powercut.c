@@ -2,7 +2,8 @@
  * Power cuts, simulated: every write and sync of a writer is recorded; then
  * images of the file are made as a disk might show it after a cut: all that was
  * synced, and any subset of the 512-byte pieces of what was not. In no image an
- * acknowledged record is missing, and in none there is a byte that nobody wrote.
+ * acknowledged record is missing, and in none there is a byte that nobody
+ * wrote.
  *
  * IMAGES and SEED in the environment change the number and the choice.
  */
@@ -160,13 +161,14 @@ write_records(void)
 	(void)unlink(path);
 }
 
-/* ---- images ---------------------------------------------------------------- */
+/* ---- images ----------------------------------------------------------------
+ */
 
 static void
 apply(int fd, const struct op *op, size_t from, size_t len)
 {
-	assert_int_equal(pwrite(fd, op->data + from, len,
-			     (off_t)(op->off + from)),
+	assert_int_equal(
+	    pwrite(fd, op->data + from, len, (off_t)(op->off + from)),
 	    (ssize_t)len);
 }
 
@@ -220,8 +222,8 @@ read_image(int fd, bool *seen)
 			assert_int_equal(
 			    sscanf(text, "record %zu %zu", &i, &len), 2);
 			assert_true(i < RECORDS && rec.content_len == len);
-			e = plog_read_content(fd, r.segid, rec.content_off,
-			    got, rec.content_len, rec.content_crc);
+			e = plog_read_content(fd, r.segid, rec.content_off, got,
+			    rec.content_len, rec.content_crc);
 			if (e == 0) {
 				assert_memory_equal(got, contents[i], len);
 				seen[i] = true;

@@ -34,8 +34,8 @@ static void
 test_uuid_has_the_version_and_variant_of_rfc_9562(void **state)
 {
 	struct uuid u = uuid_make(now_us,
-	    (struct uuid_place){ 0xffULL << 56 | 0xffffffULL << 32 | 0x3fffff,
-		0xfffff });
+	    (struct uuid_place){
+		0xffULL << 56 | 0xffffffULL << 32 | 0x3fffff, 0xfffff });
 	char text[UUID_TEXT_SIZE];
 
 	(void)state;
@@ -88,8 +88,8 @@ test_segment_names_are_read_back(void **state)
 	assert_string_equal(name, "abcdef-00001234.seg");
 	assert_int_equal(segment_name_parse(3, str_of(name), &back), 0);
 	assert_int_equal(back, id);
-	assert_int_equal(segment_name_parse(3, STR("abcdef-1234.seg"), &back),
-	    -EINVAL);
+	assert_int_equal(
+	    segment_name_parse(3, STR("abcdef-1234.seg"), &back), -EINVAL);
 }
 
 int
@@ -97,7 +97,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_uuid_tells_the_place_it_was_made_of),
-		cmocka_unit_test(test_uuid_has_the_version_and_variant_of_rfc_9562),
+		cmocka_unit_test(
+		    test_uuid_has_the_version_and_variant_of_rfc_9562),
 		cmocka_unit_test(test_uuid_text_is_read_back_in_any_case),
 		cmocka_unit_test(test_uuid_text_of_another_form_is_refused),
 		cmocka_unit_test(test_segment_names_are_read_back),

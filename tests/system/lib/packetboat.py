@@ -241,8 +241,8 @@ class Packetboat:
         wait_for(lambda: self.queue_json() == [], deadline, "empty queue")
 
     def events(self, kind: str | None = None, **fields) -> list[dict]:
-        """Events as pblog knows them; fields are compared with an event's top level."""
-        found = self.tool("pblog", "--json").lines()
+        """Events as pblog knows them; fields are compared with an event's top level. `details` as in webhooks."""
+        found = [e | {"details": e} for e in self.tool("pblog", "--json").lines()]
         return [e for e in found if kind in (None, e.get("kind")) and all(e.get(k) == v for k, v in fields.items())]
 
     def wait_event(self, kind: str, deadline: float = 20, **fields) -> dict:
