@@ -79,7 +79,7 @@ auto_reply_parse(const struct reading *r, struct report *out)
 	    !(folded.len < 2048 && text_has_any(folded, phrases))) {
 		return false;
 	}
-	str_copy(out->answer, sizeof(out->answer), str_trim(r->notice));
+	report_set_answer(out, r->notice);
 	out->kind = REPORT_AUTO_REPLY;
 	return true;
 }

@@ -313,6 +313,39 @@ has_code(struct str s)
 	return d.code != 0 || d.enh[0] != '\0';
 }
 
+/* One line of a dialogue, with what it was folded into. */
+static void
+add_reply_line(struct str rest, struct buf *out)
+{
+	struct str line = text_line(&rest);
+
+	do {
+		line = str_trim(line);
+		if (out->len > 0) {
+			buf_u8(out, '\n');
+		}
+		buf_add(out, line.p, line.len);
+		if (rest.len == 0 || (rest.p[0] != ' ' && rest.p[0] != '\t')) {
+			break;
+		}
+		line = text_line(&rest);
+	} while (has_words(line) && out->len < REPORT_TEXT_SIZE);
+}
+
+static bool
+has_address(struct str line, struct str address)
+{
+	struct str found;
+	size_t at = 0;
+
+	while (address_next(line, &at, &found)) {
+		if (address_eq(found, address)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* A reply elsewhere in the words: in a line with the address or, when only
  * one recipient failed, in any. */
 static void
@@ -323,21 +356,16 @@ find_reply(const struct search *s, struct str address, struct buf *out)
 	while (rest.len > 0) {
 		struct str from = rest;
 		struct str line = text_line(&rest);
-		struct str found;
-		size_t at = 0;
-		bool is_ours = s->n <= 1;
 
 		if (!has_code(line)) {
 			continue;
 		}
-		while (!is_ours && address_next(line, &at, &found)) {
-			is_ours = address_eq(found, address);
-		}
-		if (is_ours) {
-			if (out->len > 0) {
-				buf_u8(out, '\n');
-			}
+		if (s->n <= 1) {
 			paragraph(s, from, out);
+			return;
+		}
+		if (has_address(line, address)) {
+			add_reply_line(from, out);
 			return;
 		}
 	}

@@ -35,6 +35,7 @@ struct report_rcpt *report_add(struct report *r);
 /* Cuts to fit. */
 void report_set_address(char *dst, struct str address);
 void report_set_text(struct report_rcpt *rcpt, struct str text);
+void report_set_answer(struct report *r, struct str text);
 
 /* dsn_parse.c: recipients from per-recipient fields. Returns whether there
  * was any. Verdicts are left to the caller. */

@@ -66,6 +66,12 @@ report_set_text(struct report_rcpt *rcpt, struct str text)
 	copy_clean(rcpt->text, sizeof(rcpt->text), str_trim(text), true);
 }
 
+void
+report_set_answer(struct report *r, struct str text)
+{
+	copy_clean(r->answer, sizeof(r->answer), str_trim(text), true);
+}
+
 /* ---- deliveries --------------------------------------------------------- */
 
 /* Fields that say nothing but a code are explained by the words. */
@@ -218,8 +224,8 @@ report_parse(const void *p, size_t len, struct report *out)
 		find_return_path(r, out);
 	} else if (notice_is_delivery(r)) {
 		parse_delivery(r, out);
-	} else {
-		(void)auto_reply_parse(r, out);
+	} else if (!auto_reply_parse(r, out)) {
+		report_set_answer(out, r->notice);
 	}
 	reading_fini(r);
 	free(r);

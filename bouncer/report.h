@@ -61,7 +61,8 @@ struct report {
 	size_t n_rcpts;
 	char reporting_mta[256];
 	char feedback_type[33]; /* REPORT_FEEDBACK: "abuse", lower case */
-	char answer[REPORT_TEXT_SIZE]; /* REPORT_AUTO_REPLY: its beginning */
+	/* REPORT_AUTO_REPLY and REPORT_OTHER: how the message begins */
+	char answer[REPORT_TEXT_SIZE];
 	bool is_challenge; /* REPORT_AUTO_REPLY: asks the sender to act */
 	/* The local part and domain of a return path of ours that the report
 	 * names (whoever uses it must have the token checked), or empty. */
