@@ -1,5 +1,6 @@
 """What goes wrong outside becomes the right event; what is set up wrongly is told clearly."""
 
+import os
 import re
 import signal
 import socket
@@ -7,6 +8,7 @@ import stat
 
 import pytest
 
+from lib.process import descendants
 from lib.sink import DROP
 from lib.wait import wait_for
 
@@ -106,18 +108,22 @@ def test_refused_connection_defers(boat, shop, name_server, addresses):
     assert boat.queue_json()[0]["recipients"][0]["address"] == "bob@down.test"
 
 
-def test_silent_name_server_defers_and_does_not_bounce(new_packetboat, name_server, sink, addresses):
+def test_silent_name_server_defers_and_does_not_bounce(new_packetboat, name_server, new_sink):
     """No answer is not "no such domain"."""
+    sink = new_sink("silent.test")
     boat = new_packetboat(retry_schedule="1s", dns_timeout="1s")
     account = boat.add_account("shop")
     boat.add_domain(account, "shop.test")
-    name_server.server.process.send_signal(signal.SIGSTOP)
+    nsd = [name_server.server.pid, *(pid for pid, _ in descendants(name_server.server.pid))]
+    for pid in nsd:  # the questions are answered by a child
+        os.kill(pid, signal.SIGSTOP)
     try:
-        message_id = boat.send(account, SENDER, "bob@sink.test")
+        message_id = boat.send(account, SENDER, "bob@silent.test")
         boat.wait_event("deferral", message_id=message_id)
         assert boat.events("bounce", message_id=message_id) == []
     finally:
-        name_server.server.process.send_signal(signal.SIGCONT)
+        for pid in nsd:
+            os.kill(pid, signal.SIGCONT)
     sink.wait_messages()
 
 
