@@ -12,6 +12,9 @@
 #define BATCH_BYTES (1024 * 1024)
 #define BATCH_RECORDS 4096
 #define RETRY_US US_PER_S
+/* A busy journal is synced this often unless journal_sync_time says more:
+ * nobody waits for one record, and each sync costs all who use the disk. */
+#define SHARE_US (20 * US_PER_MS)
 /* The memory of the queue that stays when a burst is over. */
 #define KEEP_BYTES (4u * 1024 * 1024)
 
@@ -46,6 +49,7 @@ struct jrn {
 	size_t sent;	/* entries in ENTRY_SENT */
 	uint32_t number;
 	uint64_t durable;
+	uint64_t synced_us; /* when that was told */
 	bool is_broken;
 	bool is_making_file;
 	bool is_closing;
@@ -281,9 +285,19 @@ on_durable(void *arg, uint64_t segid, uint64_t off, bool is_sealed)
 		return;
 	}
 	j->durable = lsn;
+	j->synced_us = clock_mono_us();
 	if (j->c.durable != NULL) {
 		j->c.durable(j->c.arg, lsn);
 	}
+}
+
+/* The first record after a pause does not wait. */
+static unsigned
+on_expected(void *arg)
+{
+	const struct jrn *j = arg;
+
+	return clock_mono_us() - j->synced_us < j->c.wait_us;
 }
 
 struct jrn *
@@ -295,13 +309,17 @@ jrn_new(const struct jrn_config *c, struct disk *disk)
 		.file_size = c->file_size,
 		.batch_bytes = BATCH_BYTES,
 		.batch_records = BATCH_RECORDS,
-		.wait_us = c->wait_us,
+		.expected = on_expected,
 		.need_file = on_need_file,
 		.durable = on_durable,
 		.arg = j,
 	};
 
 	j->c = *c;
+	if (j->c.wait_us == 0) {
+		j->c.wait_us = SHARE_US;
+	}
+	pc.wait_us = j->c.wait_us;
 	j->disk = disk;
 	j->retry = loop_timer_new(on_retry, j);
 	j->writer = plog_writer_new(&pc);

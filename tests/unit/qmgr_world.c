@@ -14,6 +14,7 @@
 #include "log.h"
 #include "plan.h"
 #include "plog.h"
+#include "relocate.h"
 
 struct world w;
 
@@ -76,6 +77,19 @@ world_conf(const char *lines)
 	buf_puts(&conf_lines, lines);
 }
 
+void
+world_settle(void)
+{
+	fake_loop_settle();
+	/* A moment for the journal's wait for company, not for timers. */
+	for (int i = 0; i < 100 && self.jrn != NULL && jrn_is_ok(self.jrn) &&
+	     jrn_pending(self.jrn) != 0;
+	     i++) {
+		fake_loop_pass(1);
+		fake_loop_settle();
+	}
+}
+
 static void
 read_conf(void)
 {
@@ -92,6 +106,8 @@ read_conf(void)
 		fprintf(stderr, "%.*s\n", (int)error.len, (char *)error.p);
 		abort();
 	}
+	/* Shorter than the file can say: no test waits for company. */
+	conf_of_test->journal_sync_time = 1;
 	buf_fini(&error);
 }
 
@@ -209,7 +225,7 @@ world_finish(enum outcome outcome)
 			world_result(&w.jobs[k], i, outcome, "what was said");
 		}
 	}
-	fake_loop_settle();
+	world_settle();
 }
 
 uint32_t
@@ -391,6 +407,22 @@ name_open_jobs(void)
 	}
 }
 
+/* master's part for copies. */
+static void
+make_file(struct qmgr *q)
+{
+	static uint32_t number;
+	uint64_t segid = segment_id(SPOOL_WRITER_QMGR, 1, ++number);
+	char path[SEG_PATH_SIZE];
+	int fd;
+
+	(void)mkdir("msg/241", 0700);
+	seg_path(segid, path);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	bug_on(fd < 0);
+	relocate_file(q, 0, fd, segid);
+}
+
 void
 world_start(void)
 {
@@ -402,6 +434,7 @@ world_start(void)
 		fprintf(stderr, "%.*s\n", (int)error.len, (char *)error.p);
 		abort();
 	}
+	self.ask_file = make_file;
 	qmgr_run(&self);
 	w.resolvd = connect_to(ROLE_RESOLVD, resolvd_handlers);
 	connect_accountd();
@@ -413,14 +446,14 @@ world_start(void)
 		name_open_jobs();
 		say_reconciled();
 	}
-	fake_loop_settle();
+	world_settle();
 }
 
 void
 world_deliver_breaks(void)
 {
 	peer_free(&w.deliver);
-	fake_loop_settle();
+	world_settle();
 }
 
 void
@@ -436,16 +469,16 @@ world_deliver_returns(bool is_same)
 	w.deliver = connect_to(ROLE_DELIVER, deliver_handlers);
 	name_open_jobs();
 	say_reconciled();
-	fake_loop_settle();
+	world_settle();
 }
 
 void
 world_bouncer_restarts(void)
 {
 	peer_free(&w.bouncer);
-	fake_loop_settle();
+	world_settle();
 	w.bouncer = connect_to(ROLE_BOUNCER, bouncer_handlers);
-	fake_loop_settle();
+	world_settle();
 }
 
 void
@@ -608,7 +641,7 @@ world_sync_silently(struct world_seg *s)
 {
 	plog_writer_kick(s->writer);
 	while (plog_writer_pending(s->writer) != 0) {
-		fake_loop_settle();
+		world_settle();
 	}
 }
 
@@ -622,7 +655,7 @@ world_sync(struct world_seg *s, bool is_sealed)
 		.segid = s->segid, .off = s->end, .is_sealed = is_sealed
 	};
 	(void)peer_send(w.smtpd, IPC_durable, 0, &m);
-	fake_loop_settle();
+	world_settle();
 }
 
 static int
@@ -777,7 +810,7 @@ world_checkpoint(void)
 {
 	checkpoint_begin(&self);
 	for (int i = 0; i < 1000 && checkpoint_is_running(&self); i++) {
-		fake_loop_settle();
+		world_settle();
 		fake_loop_pass(10 * US_PER_MS);
 	}
 	bug_on(checkpoint_is_running(&self));

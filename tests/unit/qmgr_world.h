@@ -69,6 +69,8 @@ void world_conf(const char *lines);
 
 /* Starts qmgr and all channels, and lets it come to rest. */
 void world_start(void);
+/* Until nothing happens any more and the journal is durable. */
+void world_settle(void);
 /* Ends qmgr as kill -9 does: nothing that is not synced is written. Channels
  * of the others are closed. */
 void world_kill(void);

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "fake_loop.h"
@@ -256,7 +257,7 @@ test_a_plain_sender_is_told_by_a_notification(void **state)
 	assert_true(world_seg_exists(world_segid(seg)));
 	done.job = w.last_dsn;
 	(void)peer_send(w.bouncer, IPC_dsn_done, 0, &done);
-	fake_loop_settle();
+	world_settle();
 	assert_int_equal(world_events(EVENT_dsn_written), 1);
 	assert_false(world_seg_exists(world_segid(seg)));
 }
@@ -322,6 +323,85 @@ test_results_returned_are_given_out_again(void **state)
 	assert_int_equal(world_events(EVENT_deferral), 0);
 }
 
+/* Twenty messages, of which one is deferred; then their segment is sealed. */
+static void
+send_and_leave_one(void)
+{
+	for (int i = 0; i < 20; i++) {
+		(void)world_mail(seg, &(struct world_mail){
+		    .content = i == 7 ? "Subject: seven\r\n\r\n..\r\n" : NULL });
+	}
+	world_sync(seg, true);
+	world_result(&w.jobs[7], 0, OUTCOME_DEFERRED, "later");
+	world_finish(OUTCOME_DELIVERED);
+	assert_int_equal(world_queued(), 1);
+	assert_true(world_seg_exists(world_segid(seg)));
+}
+
+static void
+let_it_copy(void)
+{
+	for (int i = 0; i < 20; i++) {
+		fake_loop_pass(US_PER_S);
+		fake_loop_settle();
+	}
+}
+
+static void
+assert_is_copied(void)
+{
+	struct world_job *j;
+	char path[SEG_PATH_SIZE];
+	char content[64];
+	int fd;
+
+	fake_loop_pass(200 * US_PER_S);
+	assert_int_equal(w.n_jobs, 21);
+	j = &w.jobs[20];
+	assert_true(uuid_eq(&j->msgid, &w.jobs[7].msgid));
+	assert_true(j->segid >> 56 == SPOOL_WRITER_QMGR);
+	seg_path(j->segid, path);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(plog_read_content(fd, j->segid, j->content_off,
+			     content, j->content_len, j->content_crc),
+	    0);
+	assert_memory_equal(content, "Subject: seven", 14);
+	(void)close(fd);
+}
+
+static void
+test_survivors_are_copied_out_of_old_segments(void **state)
+{
+	(void)state;
+	world_kill();
+	world_conf("segment_copy_age = 1s\n");
+	world_start();
+	send_and_leave_one();
+	let_it_copy();
+	assert_false(world_seg_exists(world_segid(seg)));
+	assert_is_copied();
+}
+
+static void
+test_copied_survivors_outlive_a_restart(void **state)
+{
+	(void)state;
+	world_kill();
+	world_conf("segment_copy_age = 1s\n");
+	world_start();
+	send_and_leave_one();
+	let_it_copy();
+	world_kill();
+	world_start();
+	assert_int_equal(world_queued(), 1);
+	assert_is_copied();
+	world_finish(OUTCOME_DELIVERED);
+	fake_loop_settle();
+	assert_false(world_seg_exists(w.jobs[20].segid));
+	assert_int_equal(world_events(EVENT_accepted), 20);
+}
+
 int
 main(void)
 {
@@ -348,6 +428,8 @@ main(void)
 		T(test_a_broken_channel_repeats_nothing),
 		T(test_a_result_that_comes_twice_is_written_once),
 		T(test_results_returned_are_given_out_again),
+		T(test_survivors_are_copied_out_of_old_segments),
+		T(test_copied_survivors_outlive_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,7 +167,7 @@ test_a_dead_writers_last_words_are_read(void **state)
 	world_sync(seg, false);
 	(void)write_batches(1); /* synced, but it could not tell */
 	peer_free(&w.smtpd);
-	fake_loop_settle();
+	world_settle();
 	fake_loop_pass(5 * US_PER_S);
 	assert_int_equal(world_events(EVENT_accepted), 2);
 	fake_loop_pass(60 * US_PER_S);
@@ -207,7 +207,7 @@ tell_done(void)
 	struct ipc_report_done m = { .job = w.last_report };
 
 	(void)peer_send(w.bouncer, IPC_report_done, 0, &m);
-	fake_loop_settle();
+	world_settle();
 }
 
 static void
@@ -274,7 +274,7 @@ test_a_late_bounce_is_an_event_of_the_original(void **state)
 	(void)world_mail(seg, &(struct world_mail){ .inbound = 1 });
 	world_sync(seg, false);
 	fact(EVENT_bounce, d.accept_lsn);
-	fake_loop_settle();
+	world_settle();
 	assert_int_equal(world_events(EVENT_bounce), 0); /* not all is said */
 	tell_done();
 	assert_true(world_last_event(EVENT_bounce, &b));

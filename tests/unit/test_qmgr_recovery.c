@@ -66,7 +66,7 @@ fill_queue(void)
 	world_finish(OUTCOME_FAILED);
 	(void)send(&(struct world_mail){ .rcpts = { "later@five.test" },
 	    .not_before_us = clock_wall_us() + 7200 * US_PER_S });
-	fake_loop_settle();
+	world_settle();
 }
 
 static void
@@ -196,7 +196,7 @@ test_a_result_in_the_journal_is_not_written_again(void **state)
 	world_finish(OUTCOME_DEFERRED);
 	restart();
 	world_result(j, 0, OUTCOME_DEFERRED, "again");
-	fake_loop_settle();
+	world_settle();
 	assert_int_equal(world_events(EVENT_deferral), 1);
 	assert_int_equal(w.acked, w.seq);
 }
@@ -304,7 +304,7 @@ test_a_pending_notification_outlives_a_restart(void **state)
 	assert_int_equal(w.dsns, 3);
 	done.job = w.last_dsn;
 	(void)peer_send(w.bouncer, IPC_dsn_done, 0, &done);
-	fake_loop_settle();
+	world_settle();
 	restart();
 	assert_int_equal(w.dsns, 3);
 	assert_int_equal(world_queued(), 0);
