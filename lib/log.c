@@ -21,6 +21,7 @@ static enum { TO_STDERR, TO_FILE, TO_SYSLOG } target = TO_STDERR;
 static enum log_level max_level = LOG_LEVEL_INFO;
 static char ident[64] = "packetboat";
 static int out_fd = STDERR_FILENO;
+static int pid; /* 0: not asked for yet */
 static struct buf pending;
 
 static const char *const level_words[] = { "error: ", "warning: ", "", "" };
@@ -84,6 +85,15 @@ log_set_level(enum log_level level)
 	max_level = level;
 }
 
+static int
+own_pid(void)
+{
+	if (pid == 0) {
+		pid = (int)getpid(); /* not for each line */
+	}
+	return pid;
+}
+
 /* "Nov 22 09:30:01 packetboat/smtpd[123]: "; the time is that of the turn. */
 static void
 add_prefix(void)
@@ -99,7 +109,7 @@ add_prefix(void)
 		(void)localtime_r(&now, &tm);
 		(void)strftime(stamp, sizeof(stamp), "%b %e %H:%M:%S", &tm);
 	}
-	buf_printf(&pending, "%s %s[%d]: ", stamp, ident, (int)getpid());
+	buf_printf(&pending, "%s %s[%d]: ", stamp, ident, own_pid());
 }
 
 static void
@@ -119,7 +129,7 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 		/* What the log daemon does not take now is lost, as with
 		 * syslog(3): mail does not wait for it. */
 		(void)dprintf(out_fd, "<%d>%s[%d]: %s%s",
-		    LOG_MAIL | priorities[level], ident, (int)getpid(),
+		    LOG_MAIL | priorities[level], ident, own_pid(),
 		    level_words[level], line);
 		return;
 	}

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/bio.h>
@@ -119,7 +118,6 @@ stream_make(int fd, stream_fn *fn, void *arg)
 	s->arg = arg;
 	s->in_max = INPUT_MAX;
 	s->tail = &s->pieces;
-	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	s->io = loop_io_new(fd, 0, on_io, s);
 	s->timer = loop_timer_new(on_timeout, s);
 	return s;

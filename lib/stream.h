@@ -32,7 +32,7 @@ enum stream_event {
 /* After STREAM_EOF, STREAM_ERROR and STREAM_TIMEOUT the owner frees it. */
 typedef void stream_fn(void *arg, enum stream_event ev);
 
-/* Takes a connected socket (made non-blocking). Never NULL. */
+/* Takes a connected socket that does not block. Never NULL. */
 struct stream *stream_new(int fd, stream_fn *fn, void *arg);
 
 /* Takes an unconnected socket (bound, if that is wanted) and connects it.

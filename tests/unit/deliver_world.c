@@ -308,7 +308,8 @@ dial(const struct plan_address *to, uint16_t port, const char *source_ip,
 		return -ECONNREFUSED;
 	}
 	bug_on(++world.n_conns > WORLD_MAX);
-	bug_on(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0);
+	bug_on(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		   0, fds) < 0);
 	str_copy(c->ip, sizeof(c->ip), str_of(ip));
 	c->port = port;
 	c->s = stream_new(fds[0], on_server_event, c);
@@ -382,24 +383,67 @@ make_server_ctx(void)
 	return ctx;
 }
 
-void
-world_tls(unsigned conn)
+static SSL_CTX *
+get_server_ctx(void)
 {
 	if (server_ctx == NULL) {
 		server_ctx = make_server_ctx();
 	}
-	stream_start_tls(world.conns[conn].s, SSL_new(server_ctx), true);
+	return server_ctx;
+}
+
+void
+world_tls(unsigned conn)
+{
+	stream_start_tls(world.conns[conn].s, SSL_new(get_server_ctx()), true);
 }
 
 /* ---- mail --------------------------------------------------------------- */
 
+/* 3 0 1: the digest of the server's certificate, or not quite. */
+static void
+set_tlsa(struct plan_host *h, const char *tlsa, unsigned char md[32])
+{
+	unsigned n = 0;
+
+	bug_on(X509_digest(SSL_CTX_get0_certificate(get_server_ctx()),
+		   EVP_sha256(), md, &n) != 1 ||
+	    n != 32);
+	h->is_secure = true;
+	h->tlsa_status = strcmp(tlsa, "unknown") == 0 ? DNS_TEMPORARY : DNS_OK;
+	h->n_tlsa = h->tlsa_status == DNS_OK;
+	h->tlsa[0] = (struct plan_tlsa){
+		.usage = 3, .matching = 1, .data = { (const char *)md, 32 }
+	};
+	if (strcmp(tlsa, "wrong") == 0) {
+		md[31] ^= 1;
+	} else if (strcmp(tlsa, "unusable") == 0) {
+		h->tlsa[0].usage = 1; /* PKIX-EE */
+	} else if (strcmp(tlsa, "none") == 0) {
+		h->n_tlsa = 0;
+		h->tlsa_status = DNS_NXDOMAIN;
+	}
+}
+
 void
 world_host(const char *name, uint16_t pref, const char *ip)
+{
+	world_host_tlsa(name, pref, ip, "");
+}
+
+void
+world_host_tlsa(
+    const char *name, uint16_t pref, const char *ip, const char *tlsa)
 {
 	struct plan_host h = {
 		.name = str_of(name), .pref = pref, .n_addresses = 1
 	};
 	bool is_6 = strchr(ip, ':') != NULL;
+	unsigned char md[32];
+
+	if (tlsa[0] != '\0') {
+		set_tlsa(&h, tlsa, md);
+	}
 
 	h.addresses[0].family = is_6 ? 6 : 4;
 	bug_on(inet_pton(is_6 ? AF_INET6 : AF_INET, ip, h.addresses[0].b) != 1);

@@ -67,7 +67,8 @@ setup(void **state)
 	int fd[2];
 
 	loop_init();
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
 	f->a.s = stream_new(fd[0], on_event, &f->a);
 	f->b.s = stream_new(fd[1], on_event, &f->b);
 	*state = f;
