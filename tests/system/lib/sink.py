@@ -99,6 +99,7 @@ class SmtpSink:
         self.implicit_tls = implicit_tls
         self.rules: list[Rule] = []
         self.messages: list[Message] = []
+        self.received: list[Message] = []  # whole, whatever was answered, and whether the client read it or not
         self.sessions: list[Session] = []
         self.open_now = 0
         self.open_most = 0
@@ -317,6 +318,7 @@ class Dialogue:
         message = Message(self.session.helo, self.mail_from, self.mail_args, self.recipients, data,
                           bool(self.session.tls), self.session)
         self._forget()
+        self.sink.received.append(message)
         if (await self.answer("EOD", message.mail_from, f"250 2.0.0 stored {len(self.sink.messages) + 1}")).startswith(b"2"):
             self.sink.messages.append(message)
 

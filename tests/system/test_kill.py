@@ -1,0 +1,175 @@
+"""A daemon killed with signal 9 under load loses nothing, repeats what it must, and comes back by itself."""
+
+import os
+import signal
+
+import pytest
+
+from lib.load import Book, Load
+from lib.process import children, gone, start_time
+from lib.sink import Delay
+from lib.wait import wait_for
+
+MESSAGES = 2000
+# Killed when so many are acknowledged: early, in the middle, near the end.
+KILL_AT = (200, 900, 1600)
+# smtp_destination_concurrency_limit: so many deliveries are under way at most.
+CONCURRENCY = 20
+
+
+@pytest.fixture
+def receiver(new_sink):
+    """Thinks for a moment about each message, so that some are always between dot and reply."""
+    sink = new_sink(tls=False)
+    sink.on("EOD", Delay(0.02))
+    return sink
+
+
+@pytest.fixture
+def boat(new_packetboat):
+    return relay(new_packetboat)
+
+
+def relay(new_packetboat, **parameters):
+    """An instance that takes mail from this machine without AUTH, and a signed account."""
+    boat = new_packetboat(mynetworks="127.0.0.0/8", mynetworks_account="relay",
+                          smtp_destination_concurrency_limit=CONCURRENCY, smtp_connection_idle_time="1s",
+                          retry_schedule="1s", retry_jitter=0, **parameters)
+    boat.add_account("relay", unsigned="allow")
+    return boat
+
+
+def kill_and_wait(boat, daemon: str):
+    """Kills the daemon's processes, and waits until master has put others in their place."""
+    before = [(pid, start_time(pid)) for pid in wait_for(lambda: boat.pids(daemon), 10, f"a process {daemon}")]
+    for pid, _ in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: all(map(gone, before)) and len(boat.pids(daemon)) == len(before), 10, f"a new {daemon}")
+
+
+def delivery_counts(boat) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for event in boat.events("delivery"):
+        counts[event["message_id"]] = counts.get(event["message_id"], 0) + 1
+    return counts
+
+
+@pytest.mark.parametrize("daemon", ["smtpd", "qmgr", "deliver", "accountd", "signd", "resolvd", "bouncer", "webhookd"])
+def test_killed_daemon_loses_nothing(daemon, boat, receiver, new_webhook):
+    hook = new_webhook()
+    shop = boat.add_account("shop")
+    boat.add_domain(shop, "shop.test")
+    boat.tool("pbhook", "add", "relay", hook.url)
+    plain = Load(boat, MESSAGES * 9 // 10)
+    signed = Load(boat, MESSAGES // 10, clients=2, account=shop, sender="orders@shop.test")
+    book = Book(receiver, loads=[plain, signed])
+    plain.start(), signed.start()
+
+    for count in KILL_AT:
+        plain.wait(count)
+        kill_and_wait(boat, daemon)
+    plain.wait()
+    signed.wait()
+    book.wait_arrived()
+
+    duplicates = book.duplicates()
+    print(f"{daemon}: {len(duplicates)} duplicates; failures: {dict(plain.replies() + signed.replies())}")
+    assert book.altered() == []
+    assert book.unknown() == set()
+    if daemon == "deliver":
+        assert sum(duplicates.values()) <= CONCURRENCY * len(KILL_AT)
+    else:
+        assert duplicates == {}
+    if daemon != "smtpd":
+        assert plain.replies()["lost"] == signed.replies()["lost"] == 0
+
+    # Each acknowledged message has its event, under one id however often it was posted.
+    mine = {uuid for name, uuid in plain.acknowledged.items()}
+
+    def told():
+        return mine - {e["message_id"] for e in hook.events("delivery")}
+    wait_for(lambda: not told(), 20, "a delivery event for each message at the endpoint")
+    ids: dict[str, set[str]] = {}
+    for event in hook.events("delivery"):
+        ids.setdefault(event["message_id"], set()).add(event["details"]["event_id"])
+    assert [m for m in mine if len(ids[m]) != 1] == []
+
+    # By itself: nobody did anything, and the next message goes through.
+    wait_for(boat.ready, 20, f"{daemon} is back")
+    boat.send(shop, "orders@shop.test", "later@sink.test")
+    wait_for(lambda: receiver.to("later@sink.test"), 20, "a message after all")
+
+
+# -- everything at once ----------------------------------------------------
+
+def kill_all(boat):
+    """Signal 9 to master and all daemons in one system call, as near to a power cut as processes come."""
+    family = [(pid, start_time(pid)) for pid in [boat.master_pid, *children(boat.master_pid)]]
+    os.killpg(boat.server.pid, signal.SIGKILL)
+    boat.server.process.wait(10)
+    wait_for(lambda: all(map(gone, family)), 10, "the end of all processes")
+    boat.server = None
+
+
+@pytest.mark.parametrize("acknowledged, received", [(300, 0), (1500, 0), (0, 300), (0, 1500)])
+def test_all_killed_and_started_again_loses_nothing(acknowledged, received, boat, receiver):
+    load = Load(boat, MESSAGES)
+    book = Book(receiver, loads=[load])
+    load.start()
+    wait_for(lambda: len(load.acknowledged) >= acknowledged and len(receiver.received) >= received, 30, "the moment",
+             pause=0.001)
+    kill_all(boat)
+    finished = {e["message_id"] for e in boat.events("delivery")}
+    arrived = book.arrived()
+    before = sum(arrived.values())
+    boat.start()
+    load.wait()
+    book.wait_arrived()
+
+    duplicates = book.duplicates()
+    print(f"{len(arrived)} arrived before, {len(finished)} deliveries in the journal, {len(duplicates)} duplicates; "
+          f"failures: {dict(load.replies())}")
+    assert book.altered() == []
+    assert book.unknown() == set()
+    # What the journal knew is not repeated; the rest is what was under way or had just been.
+    uuids = book.acknowledged()
+    assert [name for name in duplicates if uuids.get(name) in finished] == []
+    assert max(duplicates.values(), default=1) == 1
+    assert sum(duplicates.values()) <= before - len(finished)
+
+
+def test_master_killed_alone_ends_the_daemons(boat, receiver):
+    """Orphans would hold the ports and the spool against the next start."""
+    family = [(pid, start_time(pid)) for pid in children(boat.master_pid)]
+    os.kill(boat.master_pid, signal.SIGKILL)
+    boat.server.process.wait(10)
+    boat.server = None
+    wait_for(lambda: all(map(gone, family)), 10, "the end of all daemons")
+    boat.start()
+
+
+def due_times(boat) -> dict:
+    """Of each recipient in the queue: how often it was tried and when it is next."""
+    return {r["address"]: (r["attempts"], r["next_try"]) for m in boat.queue_json() for r in m["recipients"]}
+
+
+def test_deferred_mail_keeps_its_attempts_and_times(new_packetboat, receiver):
+    boat = relay(new_packetboat)
+    boat.stop()
+    boat.write_config(retry_schedule="1s 1h")
+    boat.start()
+    refusal = receiver.on("RCPT", "451 4.2.0 later")
+    load = Load(boat, 50)
+    book = Book(receiver, loads=[load])
+    load.start().wait()
+    wait_for(lambda: [a for a, _ in due_times(boat).values()] == [2] * len(load.acknowledged), 20,
+             "two attempts for each")
+    before = due_times(boat)
+    kill_all(boat)
+    boat.start()
+    assert due_times(boat) == before
+    receiver.rules.remove(refusal)
+    boat.tool("pbqueue", "retry", "ALL")
+    book.wait_arrived()
+    boat.wait_queue_empty()
+    assert book.duplicates() == {}
