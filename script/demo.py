@@ -85,7 +85,7 @@ def run(stage: Stage):
     print(f"250 2.0.0 Thanks! Queued as: {message_id}")
 
     step("what Postfix received")
-    received = stage.postfix.store.wait(1, RECIPIENT)[0]
+    received = stage.postfix.mail.wait(1, RECIPIENT)[0]
     text = received.wire().decode(errors="replace")
     print(text.replace("\r\n", "\n"))
     good = verified(received.wire(), stage.names)
