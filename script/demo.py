@@ -86,9 +86,9 @@ def run(stage: Stage):
 
     step("what Postfix received")
     received = stage.postfix.mail.wait(1, RECIPIENT)[0]
-    text = received.wire().decode(errors="replace")
+    text = received.wire.decode(errors="replace")
     print(text.replace("\r\n", "\n"))
-    good = verified(received.wire(), stage.names)
+    good = verified(received.wire, stage.names)
     assert good, "no valid DKIM signature"
     step("DKIM, checked by dkimpy with the keys in DNS: "
          + ", ".join(f"{s.get('a')} by {s.get('d')} ({s.get('s')}): valid" for s in good))
