@@ -13,6 +13,14 @@
 #include "ipc.h"
 #include "peer.h"
 
+/* ---- worker.c: what main.c hands to service_main ------------------------- */
+
+void worker_init(void);
+void worker_peer_up(struct peer *p);
+void worker_drain(void);
+void worker_stop(void);
+extern const struct peer_handler worker_handlers[];
+
 /* The name of this system: myhostname, or what the system is called. */
 const char *bouncer_hostname(void);
 

@@ -1,135 +1,16 @@
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "bouncer.h"
-#include "conf.h"
-#include "log.h"
-#include "report.h"
 #include "service.h"
-
-static char hostname[256];
-static unsigned n_begun;
-static bool is_draining;
-static uint64_t qmgr_run;
-
-const char *
-bouncer_hostname(void)
-{
-	return hostname;
-}
-
-void
-bouncer_begin(void)
-{
-	n_begun++;
-}
-
-void
-bouncer_end(void)
-{
-	bug_on(n_begun == 0);
-	n_begun--;
-	if (is_draining && n_begun == 0) {
-		service_exit();
-	}
-}
-
-uint64_t
-bouncer_qmgr_run(void)
-{
-	return qmgr_run;
-}
-
-void
-bouncer_tell_qmgr(uint64_t run, enum ipc_type type, const void *m)
-{
-	struct peer *qmgr = service_peer(ROLE_QMGR, 0);
-
-	if (qmgr != NULL && run == qmgr_run) {
-		/* when it is gone the next one asks again */
-		(void)peer_send(qmgr, type, 0, m);
-	}
-}
-
-static void
-on_file(struct peer *p, uint32_t id, const void *msg)
-{
-	const struct ipc_file *m = msg;
-	int fd = peer_take_fd(p);
-
-	(void)id;
-	if (fd >= 0) {
-		files_add(m->segid, m->is_big != 0, fd);
-	}
-}
-
-static void
-on_file_drop(struct peer *p, uint32_t id, const void *msg)
-{
-	const struct ipc_file_drop *m = msg;
-
-	(void)p;
-	(void)id;
-	files_drop(m->segid, m->is_big != 0);
-}
-
-static void
-init(void)
-{
-	str_copy(hostname, sizeof(hostname), str_of(conf()->myhostname));
-	if (hostname[0] == '\0' &&
-	    gethostname(hostname, sizeof(hostname) - 1) < 0) {
-		fatal("myhostname is not set and the system has no name");
-	}
-	report_init();
-}
-
-static void
-peer_up(struct peer *p)
-{
-	if (peer_role(p) == ROLE_QMGR) {
-		qmgr_run++;
-		writer_tell(p);
-	}
-}
-
-static void
-drain(void)
-{
-	is_draining = true;
-	if (n_begun == 0) {
-		service_exit();
-	}
-}
-
-static void
-stop(void)
-{
-	is_draining = false; /* the end is decided */
-	writer_stop();
-	files_fini();
-	report_exit();
-}
-
-static const struct peer_handler handlers[] = {
-	{ IPC_file, on_file },
-	{ IPC_file_drop, on_file_drop },
-	{ IPC_report_job, reports_on_job },
-	{ IPC_dsn_job, dsn_on_job },
-	{ 0, NULL },
-};
 
 static const struct service bouncer = {
 	.name = "bouncer",
 	.role = ROLE_BOUNCER,
-	.sandbox = SANDBOX_THREADS,
-	.init = init,
+	.sandbox = SANDBOX_THREADS, /* the writer's; no network, no files */
+	.init = worker_init,	    /* libraries that read files */
 	.start = writer_start,
-	.peer_up = peer_up,
-	.handlers = handlers,
-	.drain = drain,
-	.stop = stop,
+	.peer_up = worker_peer_up,
+	.handlers = worker_handlers,
+	.drain = worker_drain,
+	.stop = worker_stop,
 };
 
 int

@@ -31,12 +31,13 @@ read_record(const struct message_place *p, struct message *m)
 static int
 read_segment(const struct message_place *p, struct message *m)
 {
-	uint8_t *to = buf_reserve(&m->content, p->content_len);
+	uint8_t *to;
 	int e;
 
 	if (p->content_len == 0) {
 		return 0;
 	}
+	to = buf_reserve(&m->content, p->content_len);
 	e = plog_read_content(files_get(p->segid, false), p->segid,
 	    p->content_off, to, p->content_len, p->content_crc);
 	if (e == 0) {
@@ -82,7 +83,7 @@ read_big(size_t want, struct message *m)
 	}
 	if (n < m->a.big_len) {
 		m->is_whole = false;
-		return read_beginning(fd, n, &m->content);
+		return n > 0 ? read_beginning(fd, n, &m->content) : 0;
 	}
 	e = plog_read_content(fd, 0, 0, buf_reserve(&m->content, m->a.big_len),
 	    m->a.big_len, m->a.big_crc);

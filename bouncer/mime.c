@@ -71,7 +71,9 @@ add_lines(struct buf *out, struct str s)
 	bool is_cr_line = has_cr_lines(s);
 	size_t i = 0;
 
-	(void)buf_reserve(out, s.len);
+	if (s.len > 0) {
+		(void)buf_reserve(out, s.len);
+	}
 	while (i < s.len) {
 		char c = s.p[i];
 

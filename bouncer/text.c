@@ -8,7 +8,6 @@ text_fold(struct str s, struct buf *out)
 {
 	bool is_space = false;
 
-	(void)buf_reserve(out, s.len);
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.p[i];
 

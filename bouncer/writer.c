@@ -338,4 +338,7 @@ writer_stop(void)
 		finish(o, -ECANCELED);
 	}
 	loop_timer_free(&retry);
+	parked_tail = &parked;
+	n_reaches = 0;
+	is_failing = false;
 }
