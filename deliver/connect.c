@@ -70,8 +70,9 @@ begin_facts(struct session *s)
 	str_copy(f->dest_host, sizeof(f->dest_host), str_of(h->name));
 	f->dest_port = route_port(s->route);
 	f->pref = h->pref;
-	f->tls.policy = s->policy.name;
-	f->tls.source = s->policy.source;
+	s->need = tls_policy_at_host(&s->policy, h->tlsa_state);
+	f->tls.policy = s->need.name;
+	f->tls.source = s->need.source;
 	f->tls.result = s->is_clear ? "failed" : "none";
 	f->tls.is_fallback = s->is_clear;
 	f->times.dns_ms = s->job != NULL ? s->job->dns_ms : 0;
@@ -94,6 +95,18 @@ session_connect_failed(struct session *s, int error)
 	s->failure.is_connect = true;
 	transcript_note(&s->transcript, "connect to %s: %s", session_peer(s),
 	    strerror(-error));
+}
+
+/* RFC 7672 section 2.1.2: a host whose records cannot be had is left out. */
+static void
+leave_out(struct session *s)
+{
+	verdict_fini(&s->failure);
+	verdict_local(&s->failure, OUTCOME_DEFERRED, REASON_TLS, "4.7.5",
+	    "TLSA records of %s cannot be looked up now", s->facts.dest_host);
+	s->failure.is_connect = true;
+	transcript_note(&s->transcript, "%s left out: no answer about TLSA",
+	    s->facts.dest_host);
 }
 
 /* Nothing is left to try: the job hears why. */
@@ -124,6 +137,11 @@ try_targets(struct session *s)
 		int r;
 
 		begin_facts(s);
+		if (s->need.level == TLS_LEAVE) {
+			leave_out(s);
+			s->is_clear = false;
+			continue;
+		}
 		r = dial(&h->addresses[t->address], s->facts.dest_port,
 		    s->path->source_ip, session_event, s, &s->stream);
 		if (r == 0) {

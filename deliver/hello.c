@@ -62,7 +62,7 @@ static void
 tls_failed(struct session *s)
 {
 	s->facts.tls.result = "failed";
-	if (s->policy.level <= TLS_MAY && s->job != NULL) {
+	if (s->need.level <= TLS_MAY && s->job != NULL) {
 		session_retry_clear(s);
 	} else {
 		session_next_target(s);
@@ -74,7 +74,7 @@ tls_failure(struct session *s, const char *enh, const char *why)
 {
 	verdict_fini(&s->failure);
 	verdict_local(&s->failure, OUTCOME_DEFERRED, REASON_TLS, enh,
-	    "TLS is required (%s), but %s: %s", s->policy.source, why,
+	    "TLS is required (%s), but %s: %s", s->need.source, why,
 	    session_peer(s));
 	s->failure.is_connect = true;
 	s->failure.command = "STARTTLS";
@@ -89,10 +89,10 @@ hello_done(struct session *s)
 	s->facts.times.helo_ms += session_ms(s);
 	if (is_tls(s)) {
 		session_ready(s);
-	} else if (is_offered && !s->is_clear && s->policy.level > TLS_NONE) {
+	} else if (is_offered && !s->is_clear && s->need.level > TLS_NONE) {
 		session_command(s, "STARTTLS\r\n", 10);
 		session_phase(s, PHASE_STARTTLS);
-	} else if (s->policy.level >= TLS_ENCRYPT) {
+	} else if (s->need.level >= TLS_ENCRYPT) {
 		tls_failure(s, "4.7.4", "it was not offered by host");
 		session_next_target(s);
 	} else {
@@ -142,12 +142,37 @@ on_ehlo(struct session *s, const struct smtp_reply *r)
 	}
 }
 
-static void
-on_starttls(struct session *s, const struct smtp_reply *r)
+static SSL *
+dane_ssl(const struct session *s)
+{
+	const struct route_host *h =
+	    &s->route->hosts[s->targets[s->target].host];
+	const char *hop = s->route->next_hop;
+
+	/* RFC 7672 section 3.2.2: a next hop with a port has no MX records. */
+	return tls_client_dane(s->facts.dest_host,
+	    strpbrk(hop, "[:") == NULL ? hop : "", h->tlsa, h->n_tlsa);
+}
+
+static SSL *
+new_ssl(const struct session *s)
 {
 	char key[KEY_SIZE];
 	struct plan_address a;
 	uint16_t port;
+
+	if (s->need.level == TLS_DANE) {
+		return dane_ssl(s);
+	}
+	(void)snprintf(key, sizeof(key), "%s:%u", s->facts.dest_host,
+	    (unsigned)s->facts.dest_port);
+	return tls_client(s->facts.dest_host,
+	    route_parse(str_of(s->facts.dest_host), &port, &a) == 0, key);
+}
+
+static void
+on_starttls(struct session *s, const struct smtp_reply *r)
+{
 	SSL *ssl;
 
 	if (r->code / 100 != 2) {
@@ -156,10 +181,7 @@ on_starttls(struct session *s, const struct smtp_reply *r)
 		tls_failed(s);
 		return;
 	}
-	(void)snprintf(key, sizeof(key), "%s:%u", s->facts.dest_host,
-	    (unsigned)s->facts.dest_port);
-	ssl = tls_client(s->facts.dest_host,
-	    route_parse(str_of(s->facts.dest_host), &port, &a) == 0, key);
+	ssl = new_ssl(s);
 	if (ssl == NULL) {
 		tls_failure(s, "4.7.5", "no handshake can be made");
 		tls_failed(s);
@@ -180,7 +202,7 @@ hello_tls_done(struct session *s)
 	s->facts.times.tls_ms = session_ms(s);
 	transcript_note(&s->transcript, "%s with %s", s->facts.tls.proto,
 	    s->facts.tls.cipher);
-	if (s->policy.level == TLS_VERIFY && !s->facts.tls.is_verified) {
+	if (s->need.level >= TLS_VERIFY && !s->facts.tls.is_verified) {
 		tls_failure(s, "4.7.5", tls_verify_text(ssl));
 		session_next_target(s);
 		return;

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "map.h"
 #include "service.h"
+#include "tls.h"
 
 /* resolvd's own word on how long an answer holds is kept within these. */
 #define TTL_MIN_S 1
@@ -61,6 +62,9 @@ route_release(struct route **rp)
 		bug_on(!TAILQ_EMPTY(&r->waiting));
 		free(r->next_hop);
 		free(r->reason);
+		for (unsigned i = 0; i < r->n_hosts; i++) {
+			free(r->hosts[i].tlsa);
+		}
 		free(r->hosts);
 		free(r);
 	}
@@ -144,18 +148,18 @@ route_port(const struct route *r)
 	return r->port != 0 ? r->port : (uint16_t)conf()->smtp_port;
 }
 
-bool
-route_has_host(const struct route *r, const char *name, uint16_t port)
+const struct route_host *
+route_find_host(const struct route *r, const char *name, uint16_t port)
 {
 	if (!r->is_ready || route_port(r) != port) {
-		return false;
+		return NULL;
 	}
 	for (unsigned i = 0; i < r->n_hosts; i++) {
 		if (str_eq_case(str_of(r->hosts[i].name), str_of(name))) {
-			return true;
+			return &r->hosts[i];
 		}
 	}
-	return false;
+	return NULL;
 }
 
 static struct route *
@@ -210,6 +214,51 @@ by_preference(const void *a, const void *b)
 	return (x->pref > y->pref) - (x->pref < y->pref);
 }
 
+static enum tls_tlsa
+tlsa_state(const struct plan_host *h)
+{
+	if (!h->is_secure) {
+		return TLSA_NONE;
+	}
+	if (h->tlsa_status != DNS_OK) {
+		return h->tlsa_status == DNS_NXDOMAIN ? TLSA_NONE
+						      : TLSA_UNKNOWN;
+	}
+	for (unsigned i = 0; i < h->n_tlsa; i++) {
+		if (tls_tlsa_is_usable(&h->tlsa[i])) {
+			return TLSA_USABLE;
+		}
+	}
+	return TLSA_UNUSABLE;
+}
+
+static void
+keep_tlsa(struct route_host *to, const struct plan_host *h)
+{
+	size_t size = h->n_tlsa * sizeof(*to->tlsa);
+	size_t total = size;
+	char *data;
+
+	to->tlsa_state = tlsa_state(h);
+	to->n_tlsa = 0;
+	to->tlsa = NULL;
+	if (to->tlsa_state != TLSA_USABLE) {
+		return;
+	}
+	for (unsigned i = 0; i < h->n_tlsa; i++) {
+		total += h->tlsa[i].data.len;
+	}
+	to->tlsa = mem_alloc(total);
+	to->n_tlsa = h->n_tlsa;
+	data = (char *)to->tlsa + size;
+	for (unsigned i = 0; i < h->n_tlsa; i++) {
+		to->tlsa[i] = h->tlsa[i];
+		to->tlsa[i].data.p = data;
+		memcpy(data, h->tlsa[i].data.p, h->tlsa[i].data.len);
+		data += h->tlsa[i].data.len;
+	}
+}
+
 static void
 set_hosts(struct route *r, struct str plan)
 {
@@ -225,6 +274,7 @@ set_hosts(struct route *r, struct str plan)
 		to->pref = h.pref;
 		to->n_addresses = h.n_addresses;
 		memcpy(to->addresses, h.addresses, sizeof(to->addresses));
+		keep_tlsa(to, &h);
 	}
 	if (r->n_hosts > 1) {
 		qsort(r->hosts, r->n_hosts, sizeof(*r->hosts), by_preference);

@@ -12,12 +12,16 @@
 #include "attr.h"
 #include "job.h"
 #include "plan.h"
+#include "tls_policy.h"
 
 struct route_host {
 	char name[256];
 	uint16_t pref;
 	uint8_t n_addresses;
 	struct plan_address addresses[PLAN_ADDRESSES_MAX];
+	enum tls_tlsa tlsa_state;
+	uint8_t n_tlsa;
+	struct plan_tlsa *tlsa; /* one allocation with their data */
 };
 
 struct route {
@@ -51,8 +55,9 @@ void route_withdraw(struct job *j);
 struct route *route_hold(struct route *r);
 void route_release(struct route **r); /* NULL allowed */
 
-/* Whether a host of that name is among the route's, on the same port. */
-bool route_has_host(const struct route *r, const char *name, uint16_t port);
+/* The host of that name among the route's, on the same port, or NULL. */
+const struct route_host *route_find_host(
+    const struct route *r, const char *name, uint16_t port);
 
 uint16_t route_port(const struct route *r);
 

@@ -188,20 +188,42 @@ session_open(struct session *s, struct job *j)
 bool
 session_will_serve(const struct session *s, const struct job *j)
 {
-	return s->route == j->route && s->policy.level >= j->policy.level;
+	return s->route == j->route && s->policy.level >= j->policy.level &&
+	    (s->policy.wants_dane || !j->policy.wants_dane);
+}
+
+/* What the open connection has against what is asked for. */
+static bool
+is_enough(const struct session *s, enum tls_level level)
+{
+	switch (level) {
+	case TLS_NONE:
+	case TLS_MAY:
+		return true;
+	case TLS_ENCRYPT:
+		return stream_ssl(s->stream) != NULL;
+	case TLS_VERIFY:
+		return stream_ssl(s->stream) != NULL &&
+		    s->facts.tls.is_verified;
+	case TLS_DANE:
+		return s->need.level == TLS_DANE && s->facts.tls.is_verified;
+	case TLS_LEAVE:
+		break;
+	}
+	return false;
 }
 
 bool
 session_serves(const struct session *s, const struct job *j)
 {
+	const struct route_host *h;
+
 	if (j->is_fresh && s->uses > 0) {
 		return false;
 	}
-	if (j->policy.level >= TLS_ENCRYPT && stream_ssl(s->stream) == NULL) {
-		return false;
-	}
-	return s->route == j->route ||
-	    route_has_host(j->route, s->facts.dest_host, s->facts.dest_port);
+	h = route_find_host(j->route, s->facts.dest_host, s->facts.dest_port);
+	return h != NULL &&
+	    is_enough(s, tls_policy_at_host(&j->policy, h->tlsa_state).level);
 }
 
 void

@@ -63,7 +63,8 @@ struct session {
 	unsigned n_targets;
 	unsigned target; /* the one in use */
 	bool is_clear;	 /* this target's TLS is broken: in clear */
-	struct tls_policy policy;
+	struct tls_policy policy; /* of the job that it was opened for */
+	struct tls_policy need;	  /* the same at this target */
 	struct verdict failure; /* of the target tried last */
 	struct ehlo ehlo;
 	unsigned uses; /* transactions begun */

@@ -11,6 +11,12 @@
 #include "service.h"
 #include "str.h"
 
+/* RFC 7218: the numbers of TLSA records. */
+#define USAGE_DANE_TA 2
+#define USAGE_DANE_EE 3
+#define SELECTOR_SPKI 1
+#define MATCHING_SHA2_512 2
+
 /* A remembered session; the oldest go first when there are too many. */
 struct ticket {
 	TAILQ_ENTRY(ticket) link;
@@ -161,6 +167,12 @@ tls_init(void)
 	SSL_CTX_sess_set_new_cb(tls.ctx, on_new_session);
 	/* What to do about a bad certificate is decided by the policy. */
 	SSL_CTX_set_verify(tls.ctx, SSL_VERIFY_NONE, NULL);
+	/* RFC 7672 section 3.1.1: with DANE-EE the records alone decide. */
+	if (SSL_CTX_dane_enable(tls.ctx) != 1) {
+		fatal("cannot enable DANE: %s",
+		    ERR_reason_error_string(ERR_get_error()));
+	}
+	(void)SSL_CTX_dane_set_flags(tls.ctx, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	load_authorities();
 	tls.key_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, key_free);
 	tls.tickets = map_new();
@@ -211,6 +223,54 @@ tls_client(const char *host, bool is_address, const char *key)
 	return ssl;
 }
 
+bool
+tls_tlsa_is_usable(const struct plan_tlsa *t)
+{
+	return (t->usage == USAGE_DANE_TA || t->usage == USAGE_DANE_EE) &&
+	    t->selector <= SELECTOR_SPKI && t->matching <= MATCHING_SHA2_512;
+}
+
+SSL *
+tls_client_dane(const char *host, const char *domain,
+    const struct plan_tlsa *tlsa, unsigned n)
+{
+	SSL *ssl = SSL_new(tls.ctx);
+
+	if (ssl == NULL) {
+		return NULL;
+	}
+	/* It is the name in SNI, and the first one for the certificate. */
+	if (SSL_dane_enable(ssl, host) != 1 ||
+	    (domain[0] != '\0' && SSL_add1_host(ssl, domain) != 1)) {
+		SSL_free(ssl);
+		return NULL;
+	}
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	for (unsigned i = 0; i < n; i++) {
+		/* What OpenSSL finds malformed cannot match. */
+		if (tls_tlsa_is_usable(&tlsa[i])) {
+			(void)SSL_dane_tlsa_add(ssl, tlsa[i].usage,
+			    tlsa[i].selector, tlsa[i].matching,
+			    (const unsigned char *)tlsa[i].data.p,
+			    tlsa[i].data.len);
+		}
+	}
+	ERR_clear_error();
+	return ssl;
+}
+
+/*
+ * With no TLSA record at all OpenSSL would be content with an authority; only
+ * sessions without DANE have a key.
+ */
+static bool
+is_proven(SSL *ssl)
+{
+	return SSL_get_verify_result(ssl) == X509_V_OK &&
+	    (SSL_get_ex_data(ssl, tls.key_index) != NULL ||
+		SSL_get0_dane_authority(ssl, NULL, NULL) >= 0);
+}
+
 static void
 print_fingerprint(const X509 *cert, char *dst, size_t size)
 {
@@ -255,8 +315,7 @@ tls_read_facts(SSL *ssl, struct facts_tls *out)
 	str_copy(out->proto, sizeof(out->proto), str_of(SSL_get_version(ssl)));
 	str_copy(
 	    out->cipher, sizeof(out->cipher), str_of(SSL_get_cipher_name(ssl)));
-	out->is_verified =
-	    cert != NULL && SSL_get_verify_result(ssl) == X509_V_OK;
+	out->is_verified = cert != NULL && is_proven(ssl);
 	out->result = out->is_verified ? "verified" : "encrypted";
 	if (cert != NULL) {
 		print_fingerprint(cert, out->cert_fp, sizeof(out->cert_fp));

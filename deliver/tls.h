@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "facts.h"
+#include "plan.h"
 
 /* Loads the certificates of authorities; before the process is confined. */
 void tls_init(void);
@@ -20,6 +21,19 @@ void tls_fini(void);
  * the server for resumption. NULL when memory or the configuration fails.
  */
 SSL *tls_client(const char *host, bool is_address, const char *key);
+
+/* Is it a record that SMTP can use: DANE-TA or DANE-EE (RFC 7672 section 3.1)
+ * with known parameters? */
+bool tls_tlsa_is_usable(const struct plan_tlsa *t);
+
+/*
+ * The same with TLSA records instead of the authorities. domain: the next
+ * hop, whose name may stand in the certificate instead of host's; empty when
+ * there was no name before. Such sessions are never resumed: the records may
+ * say something else by then.
+ */
+SSL *tls_client_dane(const char *host, const char *domain,
+    const struct plan_tlsa *tlsa, unsigned n);
 
 /* After the handshake: protocol, cipher, certificate, verification. */
 void tls_read_facts(SSL *ssl, struct facts_tls *out);

@@ -3,100 +3,98 @@
 #include "event.h"
 #include "service.h"
 
-struct known {
-	struct str table;
-	uint32_t flags;
-};
-
-/* A rung: false when it has nothing to say. */
-typedef bool rung_fn(const struct known *k, struct tls_policy *out);
-
 struct level_name {
 	const char *word;
 	enum tls_level level;
 	const char *name; /* what it amounts to, for results */
+	bool wants_dane;
 };
 
-/* dane is worth what validated TLSA records say; without any it is may
- * (RFC 7672 section 2.2), and is recorded as that. */
+/* Without TLSA records dane is may (RFC 7672 section 2.2), and is recorded as
+ * that. */
 static const struct level_name level_names[] = {
-	{ "none", TLS_NONE, "none" },
-	{ "may", TLS_MAY, "may" },
-	{ "encrypt", TLS_ENCRYPT, "encrypt" },
-	{ "dane", TLS_MAY, "may" },
+	{ "none", TLS_NONE, "none", false },
+	{ "may", TLS_MAY, "may", false },
+	{ "encrypt", TLS_ENCRYPT, "encrypt", false },
+	{ "verify", TLS_VERIFY, "verify", false },
+	{ "dane", TLS_MAY, "may", true },
 };
 
 static bool
 by_name(struct str word, const char *source, struct tls_policy *out)
 {
 	for (size_t i = 0; i < array_len(level_names); i++) {
-		if (str_is(word, level_names[i].word)) {
-			out->level = level_names[i].level;
-			out->name = level_names[i].name;
-			out->source = source;
+		const struct level_name *n = &level_names[i];
+
+		if (str_is(word, n->word)) {
+			*out = (struct tls_policy){ n->level, n->name, source,
+				n->wants_dane };
 			return true;
 		}
 	}
 	return false;
 }
 
-/* RFC 8689 section 4.2.1: TLS with a certificate that can be verified. */
-static bool
-requiretls_rung(const struct known *k, struct tls_policy *out)
+/* A rung that applies: it decides unless a lower one asks for more. */
+static void
+raise_to(struct tls_policy *p, enum tls_level level, const char *name,
+    const char *source)
 {
-	*out = (struct tls_policy){ TLS_VERIFY, "encrypt", "requiretls" };
-	return (k->flags & MESSAGE_REQUIRETLS) != 0;
+	if (level >= p->level) {
+		p->level = level;
+		p->name = name;
+		p->source = source;
+	}
 }
-
-static bool
-learned_rung(const struct known *k, struct tls_policy *out)
-{
-	*out = (struct tls_policy){ TLS_ENCRYPT, "learned", "learned" };
-	return str_is(k->table, "learned");
-}
-
-static bool
-table_rung(const struct known *k, struct tls_policy *out)
-{
-	return by_name(k->table, "table", out);
-}
-
-static bool
-default_rung(const struct known *k, struct tls_policy *out)
-{
-	(void)k;
-	return by_name(str_of(conf()->smtp_tls_level), "default", out);
-}
-
-static rung_fn *const ladder[] = {
-	requiretls_rung,
-	learned_rung,
-	table_rung,
-	default_rung,
-};
 
 struct tls_policy
-tls_policy_decide(struct str table, uint32_t flags)
+tls_policy_decide(struct str site, uint32_t flags)
 {
-	const struct known k = { table, flags };
-	struct tls_policy best = { TLS_NONE, "none", "default" };
-	bool is_found = false;
+	struct tls_policy p = { TLS_NONE, "none", "default", false };
 
-	for (size_t i = 0; i < array_len(ladder); i++) {
-		struct tls_policy p;
-
-		if (!ladder[i](&k, &p)) {
-			continue;
-		}
-		/* The administrator's word for a site replaces the default,
-		 * even with less. */
-		if (ladder[i] == default_rung && is_found) {
-			break;
-		}
-		if (!is_found || p.level > best.level) {
-			best = p;
-			is_found = true;
-		}
+	/* The administrator's word for a site replaces the default, even with
+	 * less. */
+	if (!by_name(site, "table", &p)) {
+		(void)by_name(str_of(conf()->smtp_tls_level), "default", &p);
 	}
-	return best;
+	if (str_is(site, "learned")) {
+		raise_to(&p, TLS_ENCRYPT, "learned", "learned");
+	}
+	/* RFC 8689 section 4.2.1: TLS with a certificate that can be
+	 * verified. */
+	if ((flags & MESSAGE_REQUIRETLS) != 0) {
+		raise_to(&p, TLS_VERIFY, "encrypt", "requiretls");
+	}
+	return p;
+}
+
+/* RFC 7672 section 2.2: which records there are decides, and not knowing is
+ * no reason for less. */
+static void
+dane_rung(struct tls_policy *p, enum tls_tlsa tlsa)
+{
+	switch (tlsa) {
+	case TLSA_NONE:
+		break;
+	case TLSA_UNUSABLE:
+		raise_to(p, TLS_ENCRYPT, "encrypt", "dane");
+		break;
+	case TLSA_USABLE:
+		raise_to(p, TLS_DANE, "dane", "dane");
+		break;
+	case TLSA_UNKNOWN:
+		raise_to(p, TLS_LEAVE, "dane", "dane");
+		break;
+	}
+}
+
+struct tls_policy
+tls_policy_at_host(const struct tls_policy *job, enum tls_tlsa tlsa)
+{
+	struct tls_policy p = *job;
+
+	if (p.wants_dane) {
+		dane_rung(&p, tlsa);
+	}
+	return p;
 }

@@ -1,7 +1,7 @@
 /*
- * How much security a connection needs: the ladder. Each rung says, for what
- * is known about a message and its site, whether it applies and what it asks;
- * the strongest one that applies decides, and its name is recorded.
+ * How much security a connection needs: the ladder. What is known about a
+ * message and its site decides first, then, for each host, what the host's
+ * domain has published; the strongest rung decides, and its name is recorded.
  */
 #ifndef DELIVER_TLS_POLICY_H
 #define DELIVER_TLS_POLICY_H
@@ -17,18 +17,34 @@ enum tls_level {
 	TLS_MAY,     /* TLS when it is offered; in clear when it is broken */
 	TLS_ENCRYPT, /* never in clear; any certificate */
 	TLS_VERIFY,  /* and the certificate must be verified */
+	TLS_DANE,    /* and it is TLSA records that verify it */
+	TLS_LEAVE,   /* the host must be left alone for now */
 };
 
 struct tls_policy {
 	enum tls_level level;
 	const char *name;   /* tls_policy of results: may, learned ... */
 	const char *source; /* what decided: default table learned ... */
+	bool wants_dane;    /* what a host's TLSA records say goes on top */
+};
+
+/* What the TLSA records of a host amount to (RFC 7672 section 2.2). */
+enum tls_tlsa {
+	TLSA_NONE,     /* there are none, or not validated ones */
+	TLSA_UNUSABLE, /* there are, but none that SMTP can use */
+	TLSA_USABLE,
+	TLSA_UNKNOWN, /* the question failed: somebody may be hiding them */
 };
 
 /*
- * table: the policy that qmgr found for the site, empty when it has none:
- * none, may, encrypt, dane or learned. flags: MESSAGE_* of the message.
+ * Before the host is known. site: the word that qmgr has for the site, empty
+ * when it has none: learned, or a level's name. flags: MESSAGE_* of the
+ * message.
  */
-struct tls_policy tls_policy_decide(struct str table, uint32_t flags);
+struct tls_policy tls_policy_decide(struct str site, uint32_t flags);
+
+/* And at a host. */
+struct tls_policy tls_policy_at_host(
+    const struct tls_policy *job, enum tls_tlsa tlsa);
 
 #endif

@@ -25,14 +25,20 @@ static struct ub_ctx *ctx;
 static struct loop_timer *timer; /* for the head of by_time */
 static uint64_t n_sent;
 static unsigned n_silent;
-static bool has_dnssec;
+static char anchor[DOMAIN_NAME_MAX + 1];
 
 static void pump(void);
 
 bool
 ask_has_dnssec(void)
 {
-	return has_dnssec;
+	return anchor[0] != '\0';
+}
+
+const char *
+ask_anchor(void)
+{
+	return anchor;
 }
 
 /* ---- answers ------------------------------------------------------------ */
@@ -137,8 +143,9 @@ on_answer(void *arg, int rcode, void *packet, int len, int security,
 		return;
 	}
 	if (len < 0 ||
-	    packet_parse(
-		packet, (size_t)len, a->name, a->type, &a->answer.packet) < 0) {
+	    packet_parse(packet, (size_t)len,
+		strcmp(a->name, ".") == 0 ? "" : a->name, a->type,
+		&a->answer.packet) < 0) {
 		fail(a, "the answer is malformed");
 		return;
 	}
@@ -217,6 +224,9 @@ is_askable(const char *name)
 	size_t len = strlen(name);
 	size_t label = 0;
 
+	if (strcmp(name, ".") == 0) {
+		return true;
+	}
 	if (len == 0 || len > DOMAIN_NAME_MAX) {
 		return false;
 	}
@@ -281,7 +291,7 @@ void
 ask_init(void)
 {
 	timer = loop_timer_new(on_timer, NULL);
-	ctx = ask_config_open(&has_dnssec);
+	ctx = ask_config_open(anchor);
 }
 
 void

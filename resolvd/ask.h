@@ -58,8 +58,8 @@ struct ask {
 /*
  * Asks. fn(arg) is called exactly once, never from within, unless ask_end
  * comes first; then the answer is in a->answer until ask_end. An answer from
- * before is freed. A name that cannot be asked (empty, too long, bytes that
- * are no printable ASCII) is answered with ANSWER_NXDOMAIN.
+ * before is freed. "." is the root. A name that cannot be asked (empty, too
+ * long, bytes that are no printable ASCII) is answered with ANSWER_NXDOMAIN.
  */
 void ask_start(
     struct ask *a, const char *name, uint16_t type, ask_fn *fn, void *arg);
@@ -70,6 +70,10 @@ void ask_end(struct ask *a);
 
 /* Is there a trust anchor, so that answers can be secure? */
 bool ask_has_dnssec(void);
+
+/* The name that the first trust anchor is for, as ask_start takes it; empty
+ * without one. */
+const char *ask_anchor(void);
 
 /*
  * Opens libunbound with the servers and the anchor of the configuration,

@@ -191,8 +191,23 @@ set_servers(struct ub_ctx *ctx)
 	buf_fini(&servers);
 }
 
+/* The owner of a record, without a final dot unless it is the root. */
 static void
-add_anchors(struct ub_ctx *ctx, struct str text)
+keep_owner(struct str record, char owner[DOMAIN_NAME_MAX + 1])
+{
+	size_t n = 0;
+
+	while (n < record.len && record.p[n] != ' ' && record.p[n] != '\t') {
+		n++;
+	}
+	if (n > 1 && record.p[n - 1] == '.') {
+		n--;
+	}
+	str_copy(owner, DOMAIN_NAME_MAX + 1, (struct str){ record.p, n });
+}
+
+static void
+add_anchors(struct ub_ctx *ctx, struct str text, char *owner)
 {
 	struct str line;
 	unsigned n = 0;
@@ -211,7 +226,9 @@ add_anchors(struct ub_ctx *ctx, struct str text)
 			fatal("dns_dnssec_trust_anchor: %s: %s", record,
 			    ub_strerror(e));
 		}
-		n++;
+		if (n++ == 0) {
+			keep_owner(line, owner);
+		}
 	}
 	if (n == 0) {
 		fatal("dns_dnssec_trust_anchor holds no record");
@@ -219,20 +236,20 @@ add_anchors(struct ub_ctx *ctx, struct str text)
 }
 
 static void
-set_anchors(struct ub_ctx *ctx, const char *anchor)
+set_anchors(struct ub_ctx *ctx, const char *anchor, char *owner)
 {
 	struct buf file = { 0 };
 	int e;
 
 	if (anchor[0] != '/') {
-		add_anchors(ctx, str_of(anchor));
+		add_anchors(ctx, str_of(anchor), owner);
 		return;
 	}
 	e = read_file(anchor, &file);
 	if (e < 0) {
 		fatal("dns_dnssec_trust_anchor = %s: %s", anchor, strerror(-e));
 	}
-	add_anchors(ctx, buf_str(&file));
+	add_anchors(ctx, buf_str(&file), owner);
 	buf_fini(&file);
 }
 
@@ -271,21 +288,21 @@ finalize(struct ub_ctx *ctx)
 }
 
 struct ub_ctx *
-ask_config_open(bool *has_dnssec)
+ask_config_open(char anchor[DOMAIN_NAME_MAX + 1])
 {
 	struct ub_ctx *ctx = ub_ctx_create_event(loop_base());
-	const char *anchor = conf()->dns_dnssec_trust_anchor;
+	const char *text = conf()->dns_dnssec_trust_anchor;
 
 	if (ctx == NULL) {
 		fatal("libunbound cannot be initialised");
 	}
 	/* Its words would go to standard error. */
 	(void)ub_ctx_debugout(ctx, NULL);
-	*has_dnssec = anchor[0] != '\0';
-	set_options(ctx, *has_dnssec);
+	anchor[0] = '\0';
+	set_options(ctx, text[0] != '\0');
 	set_servers(ctx);
-	if (*has_dnssec) {
-		set_anchors(ctx, anchor);
+	if (text[0] != '\0') {
+		set_anchors(ctx, text, anchor);
 	}
 	finalize(ctx);
 	return ctx;

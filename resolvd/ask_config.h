@@ -4,10 +4,9 @@
 #ifndef RESOLVD_ASK_CONFIG_H
 #define RESOLVD_ASK_CONFIG_H
 
-#include <stdbool.h>
-
 #include "attr.h"
 #include "buf.h"
+#include "domain.h"
 #include "str.h"
 
 struct ub_ctx;
@@ -15,8 +14,9 @@ struct ub_ctx;
 /*
  * A context on the loop, ready for ub_resolve_event: everything that needs a
  * file has been read. Ends the process on a mistake in the configuration.
+ * anchor is the name of the first trust anchor ("." for the root), or empty.
  */
-struct ub_ctx *ask_config_open(bool *has_dnssec);
+struct ub_ctx *ask_config_open(char anchor[DOMAIN_NAME_MAX + 1]);
 
 /*
  * The name servers in the text of a resolv.conf(5), one address a line;

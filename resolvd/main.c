@@ -46,6 +46,7 @@ init(void)
 static void
 stop(void)
 {
+	dnssec_stop();
 	requests_stop();
 	ask_fini();
 }
@@ -64,6 +65,7 @@ static const struct service service = {
 	.role = ROLE_RESOLVD,
 	.sandbox = SANDBOX_CONNECT | SANDBOX_FORK,
 	.init = init,
+	.start = dnssec_check,
 	.peer_down = requests_peer_down,
 	.handlers = handlers,
 	.drain = requests_drain,

@@ -36,6 +36,11 @@ void request_begin(struct request *r, struct peer *p, uint32_t id,
 /* Sends the reply; the request is over, its owner frees it. */
 void request_reply(struct request *r, enum ipc_type type, const void *m);
 
+/* Warns when smtp_tls_level is dane and no TLSA record can be validated. */
+void dnssec_check(void);
+/* Ends it. */
+void dnssec_stop(void);
+
 void requests_peer_down(struct peer *p);
 /* Ends the process when the last request is answered. */
 void requests_drain(void);

@@ -72,6 +72,9 @@ void world_reset(void);
 
 /* A host of the destination. */
 void world_host(const char *name, uint16_t pref, const char *ip);
+/* The same; its TLSA records are: match wrong unusable unknown none. */
+void world_host_tlsa(
+    const char *name, uint16_t pref, const char *ip, const char *tlsa);
 /* Addresses of this text refuse connections. */
 void world_refuse(const char *ip);
 

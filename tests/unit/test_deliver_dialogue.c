@@ -5,7 +5,9 @@
  *
  *	# the first line says what the dialogue shows
  *	conf name = value		before everything else
- *	host NAME PREF IP		a host of the destination
+ *	host NAME PREF IP [TLSA]	a host of the destination; its TLSA
+ *					records: match wrong unusable unknown
+ *					none
  *	refuse IP			it refuses connections
  *	dns STATUS REASON		the resolver's word instead
  *	job key=value ...		see job_word()
@@ -352,10 +354,12 @@ step_host(const char *words)
 {
 	char name[64];
 	char ip[46];
+	char tlsa[16] = "";
 	unsigned pref;
 
-	assert_int_equal(sscanf(words, "%63s %u %45s", name, &pref, ip), 3);
-	world_host(name, (uint16_t)pref, ip);
+	assert_in_range(
+	    sscanf(words, "%63s %u %45s %15s", name, &pref, ip, tlsa), 3, 4);
+	world_host_tlsa(name, (uint16_t)pref, ip, tlsa);
 }
 
 static void

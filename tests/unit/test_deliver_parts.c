@@ -254,6 +254,34 @@ test_tls_policy_strongest_rung_decides(void **state)
 	world_stop();
 }
 
+static void
+test_tls_policy_tlsa_records_decide_where_dane_is_wanted(void **state)
+{
+	struct tls_policy dane;
+	struct tls_policy may;
+
+	(void)state;
+	world_start("smtp_tls_level = dane\n");
+	dane = tls_policy_decide(STR(""), 0);
+	may = tls_policy_decide(STR("may"), 0);
+	policy_is(
+	    tls_policy_at_host(&dane, TLSA_NONE), TLS_MAY, "may", "default");
+	policy_is(tls_policy_at_host(&dane, TLSA_UNUSABLE), TLS_ENCRYPT,
+	    "encrypt", "dane");
+	policy_is(
+	    tls_policy_at_host(&dane, TLSA_USABLE), TLS_DANE, "dane", "dane");
+	policy_is(
+	    tls_policy_at_host(&dane, TLSA_UNKNOWN), TLS_LEAVE, "dane", "dane");
+	policy_is(
+	    tls_policy_at_host(&may, TLSA_USABLE), TLS_MAY, "may", "table");
+	dane = tls_policy_decide(STR("learned"), MESSAGE_REQUIRETLS);
+	policy_is(tls_policy_at_host(&dane, TLSA_UNUSABLE), TLS_VERIFY,
+	    "encrypt", "requiretls");
+	policy_is(
+	    tls_policy_at_host(&dane, TLSA_USABLE), TLS_DANE, "dane", "dane");
+	world_stop();
+}
+
 /* ---- texts -------------------------------------------------------------- */
 
 static void
@@ -304,6 +332,8 @@ main(void)
 		cmocka_unit_test(test_esmtp_parameters_need_their_extensions),
 		cmocka_unit_test(test_esmtp_goahead_that_refuses_is_seen),
 		cmocka_unit_test(test_tls_policy_strongest_rung_decides),
+		cmocka_unit_test(
+		    test_tls_policy_tlsa_records_decide_where_dane_is_wanted),
 		cmocka_unit_test(test_transcript_is_bounded),
 		cmocka_unit_test(test_verdict_long_reply_is_cut),
 	};

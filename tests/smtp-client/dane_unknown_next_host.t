@@ -1,0 +1,26 @@
+# The next one serves.
+conf smtp_tls_level = dane
+host mx1.example 10 192.0.2.1 unknown
+host mx2.example 20 192.0.2.2 match
+job id=1
+conn 0 192.0.2.2
+S: 220 mx.example ESMTP
+C: EHLO client.example
+S: 250-mx.example
+S: 250-PIPELINING
+S: 250 STARTTLS
+C: STARTTLS
+S: 220 go
+tls
+C: EHLO client.example
+S: 250-mx.example
+S: 250 PIPELINING
+C: MAIL FROM:<b@example.org>
+C: RCPT TO:<r@example.net>
+C: DATA
+S: 250 2.1.0 Ok
+S: 250 2.1.5 Ok
+S: 354 End data with <CR><LF>.<CR><LF>
+content
+S: 250 ok
+result 0 outcome=delivered policy=dane verified=1 host=mx2.example

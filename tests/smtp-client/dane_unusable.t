@@ -1,0 +1,25 @@
+# RFC 7672 2.2: records that SMTP cannot use ask for TLS, whoever it is.
+conf smtp_tls_level = dane
+host mx.example 10 192.0.2.1 unusable
+job id=1
+conn 0 192.0.2.1
+S: 220 mx.example ESMTP
+C: EHLO client.example
+S: 250-mx.example
+S: 250-PIPELINING
+S: 250 STARTTLS
+C: STARTTLS
+S: 220 go
+tls
+C: EHLO client.example
+S: 250-mx.example
+S: 250 PIPELINING
+C: MAIL FROM:<b@example.org>
+C: RCPT TO:<r@example.net>
+C: DATA
+S: 250 2.1.0 Ok
+S: 250 2.1.5 Ok
+S: 354 End data with <CR><LF>.<CR><LF>
+content
+S: 250 ok
+result 0 outcome=delivered tls=encrypted policy=encrypt source=dane verified=0

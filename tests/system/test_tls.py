@@ -1,0 +1,116 @@
+"""The TLS ladder, against real peers: what each rung asks for, and that nothing falls below it."""
+
+import hashlib
+import ssl
+
+import pytest
+
+SENDER = "orders@shop.test"
+
+
+def add_shop(boat):
+    account = boat.add_account("shop")
+    boat.add_domain(account, "shop.test")
+    return account
+
+
+def submit(boat, recipient):
+    return boat.send(add_shop(boat), SENDER, recipient)
+
+
+def tlsa(certificate) -> str:
+    """3 0 1: the digest of the certificate itself."""
+    pem = certificate.cert.read_text().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
+    return "3 0 1 " + hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+
+
+# -- DANE ------------------------------------------------------------------
+
+@pytest.fixture
+def name_server(new_name_server):
+    """One zone is signed; the rest of the world is not."""
+    return new_name_server(signed=("secure.test",))
+
+
+def anchor(name_server) -> str:
+    return name_server.trust_anchor("secure.test").split(";")[0].strip()
+
+
+@pytest.fixture
+def dane_boat(new_packetboat, name_server):
+    boat = new_packetboat(smtp_tls_level="dane", dns_dnssec_trust_anchor=anchor(name_server), dns_negative_time="1s",
+                          smtp_tls_CAfile=None, retry_schedule="1s", retry_jitter=0)
+    boat.wait_log("answers under secure.test are validated")
+    return boat
+
+
+@pytest.mark.root
+def test_matching_tlsa_record_delivers_verified_without_an_authority(dane_boat, name_server, new_postfix, smtp_port):
+    receiver = new_postfix("secure.test")
+    name_server.add(f"_{smtp_port}._tcp.mx.secure.test", "TLSA", tlsa(receiver.certificate))
+    message_id = submit(dane_boat, "bob@secure.test")
+    assert receiver.mail.wait(1)[0].recipient == "bob@secure.test"
+    tls = dane_boat.wait_event("delivery", message_id=message_id)["details"]["tls"]
+    assert (tls["policy"], tls["source"], tls["result"]) == ("dane", "dane", "verified")
+
+
+@pytest.mark.root
+def test_wrong_tlsa_record_defers_until_it_is_right(dane_boat, name_server, new_postfix, ca, smtp_port):
+    receiver = new_postfix("secure.test")
+    name = f"_{smtp_port}._tcp.mx.secure.test"
+    name_server.add(name, "TLSA", tlsa(ca.wrong_name()))
+    message_id = submit(dane_boat, "bob@secure.test")
+    details = dane_boat.wait_event("deferral", message_id=message_id)["details"]
+    assert details["smtp"]["enh"] == "4.7.5"
+    assert details["tls"]["policy"] == "dane"
+    assert receiver.mail.messages() == []
+
+    name_server.remove(name, "TLSA")
+    name_server.add(name, "TLSA", tlsa(receiver.certificate))
+    receiver.mail.wait(1)
+    assert dane_boat.wait_event("delivery", message_id=message_id)["details"]["tls"]["result"] == "verified"
+
+
+def test_host_with_tlsa_records_and_without_starttls_gets_nothing(dane_boat, name_server, new_sink, ca, smtp_port):
+    sink = new_sink("secure.test", tls=False)
+    name_server.add(f"_{smtp_port}._tcp.mx.secure.test", "TLSA", tlsa(ca.server("mx.secure.test")))
+    message_id = submit(dane_boat, "bob@secure.test")
+    details = dane_boat.wait_event("deferral", message_id=message_id)["details"]
+    assert details["smtp"]["enh"] == "4.7.4"
+    assert details["tls"]["policy"] == "dane"
+    assert sink.messages == []
+
+
+def test_unsigned_zone_is_delivered_as_with_may(dane_boat, name_server, new_sink, ca, smtp_port):
+    sink = new_sink("plain.test")
+    name_server.add(f"_{smtp_port}._tcp.mx.plain.test", "TLSA", tlsa(ca.wrong_name()))
+    message_id = submit(dane_boat, "bob@plain.test")
+    sink.wait_messages()
+    assert dane_boat.wait_event("delivery", message_id=message_id)["details"]["tls"]["policy"] == "may"
+
+
+def test_bogus_tlsa_answer_defers(new_packetboat, name_server, new_sink, ca, smtp_port):
+    """The zone's data no longer fit its signatures: the host is left alone."""
+    sink = new_sink("secure.test", tls=False)
+    boat = new_packetboat(smtp_tls_level="dane", dns_dnssec_trust_anchor=anchor(name_server), retry_schedule="1s",
+                          retry_jitter=0)
+    name = f"_{smtp_port}._tcp.mx.secure.test"
+    name_server.add(name, "TLSA", tlsa(ca.server("mx.secure.test")))
+    shop = add_shop(boat)
+    name_server.falsify(name, "TLSA", tlsa(ca.wrong_name()))
+    message_id = boat.send(shop, SENDER, "bob@secure.test")
+    details = boat.wait_event("deferral", message_id=message_id)["details"]
+    assert details["smtp"]["enh"] == "4.7.5"
+    assert "TLSA" in details["smtp"]["text"]
+    assert sink.messages == []
+
+
+def test_dane_without_a_trust_anchor_is_warned_of(new_packetboat):
+    boat = new_packetboat(smtp_tls_level="dane")
+    boat.wait_log("dns_dnssec_trust_anchor is empty")
+
+
+def test_dane_with_servers_that_strip_signatures_is_warned_of(new_packetboat, name_server):
+    boat = new_packetboat(smtp_tls_level="dane",
+                          dns_dnssec_trust_anchor="plain.test. IN DS 12345 13 2 " + "ab" * 32)
+    boat.wait_log("about plain.test cannot be validated")
