@@ -102,15 +102,6 @@ def test_killed_daemon_loses_nothing(daemon, boat, receiver, new_webhook):
 
 # -- everything at once ----------------------------------------------------
 
-def kill_all(boat):
-    """Signal 9 to master and all daemons in one system call, as near to a power cut as processes come."""
-    family = [(pid, start_time(pid)) for pid in [boat.master_pid, *children(boat.master_pid)]]
-    os.killpg(boat.server.pid, signal.SIGKILL)
-    boat.server.process.wait(10)
-    wait_for(lambda: all(map(gone, family)), 10, "the end of all processes")
-    boat.server = None
-
-
 @pytest.mark.parametrize("acknowledged, received", [(300, 0), (1500, 0), (0, 300), (0, 1500)])
 def test_all_killed_and_started_again_loses_nothing(acknowledged, received, boat, receiver):
     load = Load(boat, MESSAGES)
@@ -118,7 +109,7 @@ def test_all_killed_and_started_again_loses_nothing(acknowledged, received, boat
     load.start()
     wait_for(lambda: len(load.acknowledged) >= acknowledged and len(receiver.received) >= received, 30, "the moment",
              pause=0.001)
-    kill_all(boat)
+    boat.kill_all()
     finished = {e["message_id"] for e in boat.events("delivery")}
     arrived = book.arrived()
     before = sum(arrived.values())
@@ -165,7 +156,7 @@ def test_deferred_mail_keeps_its_attempts_and_times(new_packetboat, receiver):
     wait_for(lambda: [a for a, _ in due_times(boat).values()] == [2] * len(load.acknowledged), 20,
              "two attempts for each")
     before = due_times(boat)
-    kill_all(boat)
+    boat.kill_all()
     boat.start()
     assert due_times(boat) == before
     receiver.rules.remove(refusal)

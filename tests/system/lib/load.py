@@ -51,12 +51,16 @@ class Submitter:
         token = f"\0{account.username}\0{account.password}".encode()
         self._command("AUTH PLAIN " + base64.b64encode(token).decode(), "235")
 
-    def submit(self, sender: str, recipient: str, message: bytes) -> str:
-        """Returns the final reply, which is a 250."""
+    def begin(self, sender: str, recipient: str):
+        """Up to the point where the message is asked for."""
         self.socket.sendall(f"MAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n".encode())
         replies = [self._reply() for _ in range(3)]
         if not replies[2].startswith("354"):
             raise Refused(next(r for r in replies if not r.startswith("250")))
+
+    def submit(self, sender: str, recipient: str, message: bytes) -> str:
+        """Returns the final reply, which is a 250."""
+        self.begin(sender, recipient)
         self.socket.sendall(message + b".\r\n")
         return self._expect("250")
 
