@@ -8,6 +8,7 @@
 #include "domain.h"
 #include "ipc.h"
 #include "log.h"
+#include "loop.h"
 #include "map.h"
 #include "service.h"
 #include "tls.h"
@@ -15,15 +16,24 @@
 /* resolvd's own word on how long an answer holds is kept within these. */
 #define TTL_MIN_S 1
 #define TTL_MAX_S 3600
+/* How soon a resolvd that was not there is looked for again. */
+#define RETRY_US (100 * US_PER_MS)
 
 static struct map *routes; /* by next hop; each is held once */
 static route_ready_fn *on_ready;
+/* Routes whose question waits for a resolvd; each is held. */
+static TAILQ_HEAD(, route) unasked;
+static struct loop_timer *retry;
+
+static void ask_again(void *arg);
 
 void
 route_init(route_ready_fn *ready)
 {
 	routes = map_new();
 	on_ready = ready;
+	TAILQ_INIT(&unasked);
+	retry = loop_timer_new(ask_again, NULL);
 }
 
 static void
@@ -37,6 +47,13 @@ route_forget(void *value)
 void
 route_fini(void)
 {
+	struct route *r;
+
+	loop_timer_free(&retry);
+	while ((r = TAILQ_FIRST(&unasked)) != NULL) {
+		TAILQ_REMOVE(&unasked, r, link);
+		route_release(&r);
+	}
 	if (routes != NULL) {
 		map_free(&routes, route_forget);
 	}
@@ -299,43 +316,90 @@ tell_waiting(struct route *r)
 }
 
 static void
-on_plan(void *arg, enum ipc_type type, const void *m)
+fail(struct route *r, enum dns_status status, struct str reason)
 {
-	const struct ipc_plan_rep *rep = m;
-	struct route *r = arg;
-
-	if (rep == NULL || type != IPC_plan_rep) {
-		r->status = DNS_TEMPORARY;
-		set_reason(r, STR("the resolver did not answer"));
-		set_expiry(r, 0);
-	} else {
-		r->status = (enum dns_status)rep->status;
-		set_reason(r, rep->reason);
-		set_expiry(r, rep->ttl_s);
-		set_hosts(r, rep->plan);
-		if (r->status == DNS_OK && r->n_hosts == 0) {
-			r->status = DNS_NO_ADDRESS;
-		}
-	}
-	tell_waiting(r);
-	route_release(&r); /* held since ask() */
+	r->status = status;
+	set_reason(r, reason);
+	set_expiry(r, 0);
 }
 
 static void
+set_plan(struct route *r, const struct ipc_plan_rep *rep)
+{
+	r->status = (enum dns_status)rep->status;
+	set_reason(r, rep->reason);
+	set_expiry(r, rep->ttl_s);
+	set_hosts(r, rep->plan);
+	if (r->status == DNS_OK && r->n_hosts == 0) {
+		r->status = DNS_NO_ADDRESS;
+	}
+}
+
+/* What is left of the time for an answer; 0: none. */
+static uint64_t
+time_left(const struct route *r)
+{
+	uint64_t waited = clock_mono_us() - r->asked_us;
+
+	return waited < conf()->deliver_plan_timeout
+	    ? conf()->deliver_plan_timeout - waited
+	    : 0;
+}
+
+static void
+on_plan(void *arg, enum ipc_type type, const void *m)
+{
+	struct route *r = arg;
+
+	if (type != IPC_plan_rep && time_left(r) != 0) {
+		/* resolvd has died: the next one is asked, and the
+		 * destination has done nothing wrong. */
+		TAILQ_INSERT_TAIL(&unasked, r, link);
+		if (!loop_timer_is_armed(retry)) {
+			loop_timer_arm(retry, RETRY_US);
+		}
+		return;
+	}
+	if (type == IPC_plan_rep) {
+		set_plan(r, m);
+	} else {
+		fail(r, DNS_TEMPORARY, STR("the resolver did not answer"));
+	}
+	tell_waiting(r);
+	route_release(&r); /* held since begin() */
+}
+
+/* r is held until on_plan or, after -EMSGSIZE, by the caller. */
+static int
 ask(struct route *r)
 {
 	struct ipc_plan_req m = { .next_hop = str_of(r->next_hop) };
-	int e = peer_call(service_peer(ROLE_RESOLVD, 0), IPC_plan_req, &m, -1,
-	    conf()->deliver_plan_timeout, on_plan, route_hold(r), NULL);
+	uint64_t left_us = time_left(r);
+	int e = -ETIMEDOUT;
 
-	if (e < 0) {
-		struct route *held = r;
+	if (left_us != 0) {
+		e = peer_call(service_peer(ROLE_RESOLVD, 0), IPC_plan_req, &m,
+		    -1, left_us, on_plan, r, NULL);
+	}
+	if (e < 0 && e != -EMSGSIZE) {
+		on_plan(r, (enum ipc_type)0, NULL);
+		e = 0;
+	}
+	return e;
+}
 
-		route_release(&held);
-		r->status = e == -EMSGSIZE ? DNS_BAD_NAME : DNS_TEMPORARY;
-		set_reason(r, STR("the resolver is not there"));
-		set_expiry(r, 0);
-		r->is_ready = true;
+static void
+ask_again(void *arg)
+{
+	TAILQ_HEAD(, route) all = TAILQ_HEAD_INITIALIZER(all);
+	struct route *r;
+
+	(void)arg;
+	TAILQ_CONCAT(&all, &unasked, link);
+	while ((r = TAILQ_FIRST(&all)) != NULL) {
+		TAILQ_REMOVE(&all, r, link);
+		/* The name was not too long before. */
+		bug_on(ask(r) < 0);
 	}
 }
 
@@ -349,12 +413,16 @@ begin(struct route *r)
 		set_literal(r, &a);
 		break;
 	case -ENOENT:
-		ask(r);
+		if (ask(route_hold(r)) < 0) {
+			struct route *held = r;
+
+			route_release(&held);
+			fail(r, DNS_BAD_NAME, STR("too long"));
+			r->is_ready = true;
+		}
 		break;
 	default:
-		r->status = DNS_BAD_NAME;
-		set_reason(r, STR("bad port"));
-		set_expiry(r, 0);
+		fail(r, DNS_BAD_NAME, STR("bad port"));
 		r->is_ready = true;
 	}
 }

@@ -36,6 +36,7 @@ struct route {
 	unsigned n_hosts;
 	struct route_host *hosts; /* by preference */
 	struct job_list waiting;
+	TAILQ_ENTRY(route) link; /* of those that wait for a resolvd */
 };
 
 /* Called for each job when the route it waited for is known. */
