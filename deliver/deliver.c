@@ -10,6 +10,7 @@
 #include "service.h"
 #include "session.h"
 #include "tls.h"
+#include "tls_table.h"
 
 static bool is_draining;
 
@@ -190,6 +191,7 @@ void
 deliver_init(void)
 {
 	tls_init();
+	tls_table_init();
 	paths_init();
 	route_init(on_route);
 }
@@ -238,4 +240,5 @@ deliver_stop(void)
 	results_fini();
 	files_fini();
 	tls_fini();
+	tls_table_fini();
 }

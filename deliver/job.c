@@ -10,6 +10,7 @@
 #include "log.h"
 #include "plog.h"
 #include "route.h"
+#include "tls_table.h"
 
 /* A recipient in the message: u16 ordinal, u32 attempt. */
 #define RCPT_BYTES 6
@@ -146,7 +147,8 @@ job_new(const struct ipc_job *m)
 	j->arrived_us = clock_mono_us();
 	read_rcpts(j, m->rcpts);
 	load(j, m->rec_off);
-	j->policy = tls_policy_decide(m->tls_policy, j->flags);
+	j->policy = tls_policy_decide(m->tls_policy,
+	    tls_table_find(m->next_hop, m->site), j->flags);
 	TAILQ_INSERT_TAIL(&jobs_all, j, all);
 	return j;
 }

@@ -35,6 +35,14 @@ by_name(struct str word, const char *source, struct tls_policy *out)
 	return false;
 }
 
+bool
+tls_policy_is_level(struct str word)
+{
+	struct tls_policy p;
+
+	return by_name(word, "", &p);
+}
+
 /* A rung that applies: it decides unless a lower one asks for more. */
 static void
 raise_to(struct tls_policy *p, enum tls_level level, const char *name,
@@ -48,13 +56,13 @@ raise_to(struct tls_policy *p, enum tls_level level, const char *name,
 }
 
 struct tls_policy
-tls_policy_decide(struct str site, uint32_t flags)
+tls_policy_decide(struct str site, struct str table, uint32_t flags)
 {
 	struct tls_policy p = { TLS_NONE, "none", "default", false };
 
 	/* The administrator's word for a site replaces the default, even with
 	 * less. */
-	if (!by_name(site, "table", &p)) {
+	if (!by_name(table, "table", &p) && !by_name(site, "table", &p)) {
 		(void)by_name(str_of(conf()->smtp_tls_level), "default", &p);
 	}
 	if (str_is(site, "learned")) {

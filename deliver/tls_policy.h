@@ -36,12 +36,16 @@ enum tls_tlsa {
 	TLSA_UNKNOWN, /* the question failed: somebody may be hiding them */
 };
 
+/* Is it a level as smtp_tls_policy has them? */
+bool tls_policy_is_level(struct str word);
+
 /*
  * Before the host is known. site: the word that qmgr has for the site, empty
- * when it has none: learned, or a level's name. flags: MESSAGE_* of the
- * message.
+ * when it has none: learned, or a level. table: that of smtp_tls_policy,
+ * empty when it has none. flags: MESSAGE_* of the message.
  */
-struct tls_policy tls_policy_decide(struct str site, uint32_t flags);
+struct tls_policy tls_policy_decide(
+    struct str site, struct str table, uint32_t flags);
 
 /* And at a host. */
 struct tls_policy tls_policy_at_host(

@@ -24,6 +24,35 @@ def tlsa(certificate) -> str:
     return "3 0 1 " + hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
 
 
+# -- the table -------------------------------------------------------------
+
+def test_table_raises_and_lowers_the_level_and_is_read_again(make_packetboat, keep, name_server, new_sink, ca):
+    clear, wrong, plain = (new_sink(d, **o) for d, o in [
+        ("clear.test", {"tls": False}), ("wrong.test", {"certificate": ca.wrong_name()}), ("plain.test", {})])
+    boat = make_packetboat(retry_schedule="1s", retry_jitter=0)
+    table = boat.directory / "tls_policy"
+    table.write_text("clear.test encrypt\nwrong.test verify\nplain.test none\n")
+    boat.write_config(smtp_tls_policy=table)
+    name_server.add(boat.HOSTNAME, "A", boat.address)
+    keep.start(boat)
+    shop = add_shop(boat)
+    ids = {d: boat.send(shop, SENDER, f"bob@{d}") for d in ("clear.test", "wrong.test", "plain.test")}
+
+    plain.wait_messages()
+    tls = boat.wait_event("delivery", message_id=ids["plain.test"])["details"]["tls"]
+    assert (tls["policy"], tls["source"], tls["result"]) == ("none", "table", "none")
+    for domain, enh, level in (("clear.test", "4.7.4", "encrypt"), ("wrong.test", "4.7.5", "verify")):
+        details = boat.wait_event("deferral", message_id=ids[domain])["details"]
+        assert details["smtp"]["enh"] == enh
+        assert (details["tls"]["policy"], details["tls"]["source"]) == (level, "table")
+    assert clear.messages == [] and wrong.messages == []
+
+    table.write_text("")
+    boat.tool("packetboat", "reload")
+    clear.wait_messages()
+    wrong.wait_messages()
+
+
 # -- DANE ------------------------------------------------------------------
 
 @pytest.fixture

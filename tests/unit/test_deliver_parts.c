@@ -14,6 +14,7 @@
 #include "route.h"
 #include "target.h"
 #include "tls_policy.h"
+#include "tls_table.h"
 #include "transcript.h"
 #include "verdict.h"
 
@@ -240,17 +241,20 @@ test_tls_policy_strongest_rung_decides(void **state)
 {
 	(void)state;
 	world_start("smtp_tls_level = may\n");
-	policy_is(tls_policy_decide(STR(""), 0), TLS_MAY, "may", "default");
-	policy_is(tls_policy_decide(STR("encrypt"), 0), TLS_ENCRYPT, "encrypt",
-	    "table");
-	policy_is(tls_policy_decide(STR("none"), 0), TLS_NONE, "none", "table");
-	policy_is(tls_policy_decide(STR("learned"), 0), TLS_ENCRYPT, "learned",
-	    "learned");
-	policy_is(tls_policy_decide(STR("none"), MESSAGE_REQUIRETLS),
-	    TLS_VERIFY, "encrypt", "requiretls");
-	policy_is(tls_policy_decide(STR("dane"), 0), TLS_MAY, "may", "table");
 	policy_is(
-	    tls_policy_decide(STR("nonsense"), 0), TLS_MAY, "may", "default");
+	    tls_policy_decide(STR(""), STR(""), 0), TLS_MAY, "may", "default");
+	policy_is(tls_policy_decide(STR("encrypt"), STR(""), 0), TLS_ENCRYPT,
+	    "encrypt", "table");
+	policy_is(tls_policy_decide(STR("none"), STR(""), 0), TLS_NONE, "none",
+	    "table");
+	policy_is(tls_policy_decide(STR("learned"), STR(""), 0), TLS_ENCRYPT,
+	    "learned", "learned");
+	policy_is(tls_policy_decide(STR("none"), STR(""), MESSAGE_REQUIRETLS),
+	    TLS_VERIFY, "encrypt", "requiretls");
+	policy_is(tls_policy_decide(STR("dane"), STR(""), 0), TLS_MAY, "may",
+	    "table");
+	policy_is(tls_policy_decide(STR("nonsense"), STR(""), 0), TLS_MAY,
+	    "may", "default");
 	world_stop();
 }
 
@@ -262,8 +266,8 @@ test_tls_policy_tlsa_records_decide_where_dane_is_wanted(void **state)
 
 	(void)state;
 	world_start("smtp_tls_level = dane\n");
-	dane = tls_policy_decide(STR(""), 0);
-	may = tls_policy_decide(STR("may"), 0);
+	dane = tls_policy_decide(STR(""), STR(""), 0);
+	may = tls_policy_decide(STR("may"), STR(""), 0);
 	policy_is(
 	    tls_policy_at_host(&dane, TLSA_NONE), TLS_MAY, "may", "default");
 	policy_is(tls_policy_at_host(&dane, TLSA_UNUSABLE), TLS_ENCRYPT,
@@ -274,11 +278,85 @@ test_tls_policy_tlsa_records_decide_where_dane_is_wanted(void **state)
 	    tls_policy_at_host(&dane, TLSA_UNKNOWN), TLS_LEAVE, "dane", "dane");
 	policy_is(
 	    tls_policy_at_host(&may, TLSA_USABLE), TLS_MAY, "may", "table");
-	dane = tls_policy_decide(STR("learned"), MESSAGE_REQUIRETLS);
+	dane = tls_policy_decide(STR("learned"), STR(""), MESSAGE_REQUIRETLS);
 	policy_is(tls_policy_at_host(&dane, TLSA_UNUSABLE), TLS_VERIFY,
 	    "encrypt", "requiretls");
 	policy_is(
 	    tls_policy_at_host(&dane, TLSA_USABLE), TLS_DANE, "dane", "dane");
+	world_stop();
+}
+
+static void
+test_tls_table_finds_the_closest_name(void **state)
+{
+	static const struct str text = STR("# comment\n\n"
+					   "Example.com\tencrypt\n"
+					   ".example.com  verify\r\n"
+					   ".sub.example.com none\n"
+					   "[relay.example]:587 dane\n"
+					   "[relay.example] may\n"
+					   "mx1.example,mx2.example none\n");
+	static const struct {
+		struct str hop;
+		const char *level;
+	} rows[] = {
+		{ STR("example.com"), "encrypt" },
+		{ STR("EXAMPLE.com:26"), "encrypt" },
+		{ STR("a.example.com"), "verify" },
+		{ STR("a.b.example.com"), "verify" },
+		{ STR("a.sub.example.com"), "none" },
+		{ STR("sub.example.com"), "verify" },
+		{ STR("[relay.example]:587"), "dane" },
+		{ STR("[relay.example]:25"), "may" },
+		{ STR("notexample.com"), "" },
+		{ STR("com"), "" },
+	};
+	struct buf error = { 0 };
+
+	(void)state;
+	assert_int_equal(tls_table_parse(text, &error), 0);
+	for (size_t i = 0; i < array_len(rows); i++) {
+		assert_true(str_is(tls_table_find(rows[i].hop, STR("mx.other")),
+		    rows[i].level));
+	}
+	assert_true(str_is(
+	    tls_table_find(STR("any.test"), STR("mx1.example,mx2.example")),
+	    "none"));
+	tls_table_fini();
+}
+
+static void
+test_tls_table_with_a_mistake_changes_nothing(void **state)
+{
+	static const struct str bad[] = { STR("a.test\n"),
+		STR("a.test strong\n"), STR("a.test may now\n"),
+		STR("a.test may\nA.test none\n") };
+	struct buf error = { 0 };
+
+	(void)state;
+	assert_int_equal(tls_table_parse(STR("a.test encrypt\n"), &error), 0);
+	for (size_t i = 0; i < array_len(bad); i++) {
+		error.len = 0;
+		assert_int_equal(tls_table_parse(bad[i], &error), -EINVAL);
+		assert_true(str_starts(buf_str(&error), "line "));
+		assert_true(
+		    str_is(tls_table_find(STR("a.test"), STR("")), "encrypt"));
+	}
+	buf_fini(&error);
+	tls_table_fini();
+}
+
+static void
+test_tls_policy_table_comes_before_the_default(void **state)
+{
+	(void)state;
+	world_start("smtp_tls_level = encrypt\n");
+	policy_is(tls_policy_decide(STR(""), STR("verify"), 0), TLS_VERIFY,
+	    "verify", "table");
+	policy_is(
+	    tls_policy_decide(STR(""), STR("may"), 0), TLS_MAY, "may", "table");
+	policy_is(tls_policy_decide(STR("learned"), STR("none"), 0),
+	    TLS_ENCRYPT, "learned", "learned");
 	world_stop();
 }
 
@@ -332,6 +410,10 @@ main(void)
 		cmocka_unit_test(test_esmtp_parameters_need_their_extensions),
 		cmocka_unit_test(test_esmtp_goahead_that_refuses_is_seen),
 		cmocka_unit_test(test_tls_policy_strongest_rung_decides),
+		cmocka_unit_test(
+		    test_tls_policy_table_comes_before_the_default),
+		cmocka_unit_test(test_tls_table_finds_the_closest_name),
+		cmocka_unit_test(test_tls_table_with_a_mistake_changes_nothing),
 		cmocka_unit_test(
 		    test_tls_policy_tlsa_records_decide_where_dane_is_wanted),
 		cmocka_unit_test(test_transcript_is_bounded),
