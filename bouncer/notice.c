@@ -513,8 +513,8 @@ add_nobody(const struct search *s, struct report *out)
 	}
 }
 
-static struct search *
-search_new(const struct reading *r)
+struct search *
+notice_search(const struct reading *r)
 {
 	struct search *s = mem_alloc(sizeof(*s));
 
@@ -540,27 +540,24 @@ add_guess(const struct search *s, struct report *out)
 }
 
 void
-notice_parse(const struct reading *r, struct report *out)
+notice_parse(struct search *s, struct report *out)
 {
-	struct search *s = search_new(r);
-
-	if (s->best == RANK_ALONE || !add_failed_field(s, out)) {
-		if (s->best > RANK_REPLY) {
-			search_words(s, str_of(r->subject));
-		}
-		if (s->best <= RANK_SEEN) {
-			add_found(s, out);
-		} else {
-			add_guess(s, out);
-		}
+	if (s->best > RANK_ALONE && add_failed_field(s, out)) {
+		return;
 	}
-	free(s);
+	if (s->best > RANK_REPLY) {
+		search_words(s, str_of(s->r->subject));
+	}
+	if (s->best <= RANK_SEEN) {
+		add_found(s, out);
+	} else {
+		add_guess(s, out);
+	}
 }
 
 void
-notice_explain(const struct reading *r, struct report_rcpt *rcpt)
+notice_explain(const struct search *s, struct report_rcpt *rcpt)
 {
-	struct search *s = search_new(r);
 	struct candidate c = { .address = str_of(rcpt->address) };
 
 	for (size_t i = 0; i < s->n; i++) {
@@ -569,5 +566,4 @@ notice_explain(const struct reading *r, struct report_rcpt *rcpt)
 		}
 	}
 	explain(s, &c, rcpt);
-	free(s);
 }

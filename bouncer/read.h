@@ -49,11 +49,14 @@ bool arf_parse(const struct reading *r, struct report *out);
 bool json_notice_parse(const struct reading *r, struct report *out);
 
 /*
- * notice.c: recipients from words for people; and, for one that is known
- * (by_address), the words about it.
+ * notice.c: addresses in the words for people, found once per report (free()
+ * it); recipients from them; and, for a recipient known by its address, the
+ * words about it.
  */
-void notice_parse(const struct reading *r, struct report *out);
-void notice_explain(const struct reading *r, struct report_rcpt *rcpt);
+struct search;
+struct search *notice_search(const struct reading *r);
+void notice_parse(struct search *s, struct report *out);
+void notice_explain(const struct search *s, struct report_rcpt *rcpt);
 
 /* Is the message about a delivery, to judge by its words? */
 bool notice_is_delivery(const struct reading *r);

@@ -76,7 +76,7 @@ report_set_answer(struct report *r, struct str text)
 
 /* Fields that say nothing but a code are explained by the words. */
 static void
-explain(const struct reading *r, struct report_rcpt *rcpt)
+explain(const struct search *s, struct report_rcpt *rcpt)
 {
 	char status[REPORT_STATUS_SIZE];
 
@@ -84,7 +84,7 @@ explain(const struct reading *r, struct report_rcpt *rcpt)
 		return;
 	}
 	memcpy(status, rcpt->status, sizeof(status));
-	notice_explain(r, rcpt);
+	notice_explain(s, rcpt);
 	memcpy(rcpt->status, status, sizeof(status));
 }
 
@@ -147,7 +147,8 @@ become_challenge(const struct reading *r, struct report *out)
 }
 
 static bool
-parse_status(const struct reading *r, struct report *out)
+parse_status(
+    const struct reading *r, const struct search *s, struct report *out)
 {
 	bool found = false;
 
@@ -161,7 +162,7 @@ parse_status(const struct reading *r, struct report *out)
 		found = dsn_parse(buf_str(&r->words), out);
 	}
 	for (size_t i = 0; i < out->n_rcpts; i++) {
-		explain(r, &out->rcpts[i]);
+		explain(s, &out->rcpts[i]);
 	}
 	return found;
 }
@@ -169,15 +170,18 @@ parse_status(const struct reading *r, struct report *out)
 static void
 parse_delivery(const struct reading *r, struct report *out)
 {
-	if (!parse_status(r, out)) {
+	struct search *s = notice_search(r);
+
+	if (!parse_status(r, s, out)) {
 		bool is_delay = notice_is_delay(r);
 
-		notice_parse(r, out);
+		notice_parse(s, out);
 		for (size_t i = 0; i < out->n_rcpts; i++) {
 			out->rcpts[i].action =
 			    is_delay ? REPORT_DELAYED : REPORT_FAILED;
 		}
 	}
+	free(s);
 	judge(r, out);
 	if (is_all_challenge(r, out)) {
 		become_challenge(r, out);

@@ -1,12 +1,17 @@
+/*
+ * Verdicts agree with themselves, hide no line ends, and do not depend on how
+ * lines end.
+ */
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "buf.h"
+#include "fuzz.h"
 #include "report.h"
 
-/* Line ends do not matter; verdicts agree with themselves. */
 static void
 check(const struct report *r)
 {
@@ -22,6 +27,24 @@ check(const struct report *r)
 	}
 }
 
+static void
+check_crlf(const uint8_t *data, size_t size, const struct report *lf)
+{
+	struct buf b = { 0 };
+	struct report r;
+
+	for (size_t i = 0; i < size; i++) {
+		if (data[i] == '\n') {
+			buf_u8(&b, '\r');
+		}
+		buf_u8(&b, data[i]);
+	}
+	report_parse(b.p, b.len, &r);
+	assert(r.kind == lf->kind && r.n_rcpts == lf->n_rcpts);
+	report_fini(&r);
+	buf_fini(&b);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -34,6 +57,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	report_parse(data, size, &r);
 	check(&r);
+	if (size < 65536 && memchr(data, '\r', size) == NULL) {
+		check_crlf(data, size, &r);
+	}
 	report_fini(&r);
 	return 0;
 }
