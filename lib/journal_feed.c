@@ -12,6 +12,7 @@
 struct file {
 	uint32_t number;
 	int fd;	       /* -1: asked for */
+	bool is_none;  /* there is no such file, and was none */
 	uint64_t used; /* feed.turn of its last use */
 };
 
@@ -130,10 +131,29 @@ journal_feed_file(uint32_t number, int *fd)
 	}
 	f->used = ++feed.turn;
 	if (f->fd < 0) {
-		return JOURNAL_FEED_WAIT;
+		return f->is_none ? JOURNAL_FEED_NONE : JOURNAL_FEED_WAIT;
 	}
 	*fd = f->fd;
 	return JOURNAL_FEED_OK;
+}
+
+/*
+ * There is no such file. qmgr skips a number at its start, when it had made a
+ * file and written nothing to it; only files before its oldest were removed.
+ */
+static void
+on_missing(const struct ipc_journal_file *m)
+{
+	struct file *f = map_get_u64(feed.files, m->number);
+
+	/* The newest may not have been made yet. */
+	if (f == NULL || m->number >= journal_lsn_number(feed.durable) ||
+	    m->number < feed.oldest) {
+		forget_file(m->number);
+		return;
+	}
+	f->is_none = true;
+	feed.changed();
 }
 
 void
@@ -148,13 +168,7 @@ journal_feed_on_file(const struct ipc_journal_file *m, int fd)
 		if (fd >= 0) {
 			(void)close(fd);
 		}
-		forget_file(m->number);
-		/* The newest may not have been made yet. */
-		if (m->number >= feed.oldest &&
-		    m->number < journal_lsn_number(feed.durable)) {
-			feed.oldest = m->number + 1;
-			feed.changed();
-		}
+		on_missing(m);
 		return;
 	}
 	f = map_get_u64(feed.files, m->number);
@@ -167,6 +181,7 @@ journal_feed_on_file(const struct ipc_journal_file *m, int fd)
 		(void)close(f->fd);
 	}
 	f->fd = fd;
+	f->is_none = false;
 	f->used = ++feed.turn;
 	feed.newest = m->number > feed.newest ? m->number : feed.newest;
 	feed.changed();
@@ -201,7 +216,7 @@ journal_feed_on_qmgr(void)
 	while (map_next(feed.files, &at, &key, &value)) {
 		struct file *f = value;
 
-		if (f->fd < 0) {
+		if (f->fd < 0 && !f->is_none) {
 			ask(f->number);
 		}
 	}

@@ -16,6 +16,7 @@ enum journal_feed_status {
 	JOURNAL_FEED_OK,
 	JOURNAL_FEED_WAIT, /* the file was asked for; changed() tells */
 	JOURNAL_FEED_GONE, /* removed by retention */
+	JOURNAL_FEED_NONE, /* its number was never used */
 };
 
 /* changed is called when more is durable or a file came. */

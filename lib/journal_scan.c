@@ -91,6 +91,9 @@ open_file(struct journal_scan *s)
 	case JOURNAL_FEED_GONE:
 		go_to_file(s, journal_feed_oldest());
 		return JOURNAL_SCAN_GAP;
+	case JOURNAL_FEED_NONE:
+		go_to_file(s, number + 1);
+		return JOURNAL_SCAN_MORE;
 	case JOURNAL_FEED_OK:
 		break;
 	}
@@ -185,6 +188,8 @@ journal_scan_file_time(uint32_t number, uint64_t *time_us)
 		return -EAGAIN;
 	case JOURNAL_FEED_GONE:
 		return -ENOENT;
+	case JOURNAL_FEED_NONE:
+		return 0;
 	case JOURNAL_FEED_OK:
 		break;
 	}

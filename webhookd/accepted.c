@@ -78,7 +78,7 @@ accepted_read(uint64_t lsn, struct buf *buf, struct plog_record *out)
 	enum journal_feed_status status = journal_feed_file(number, &fd);
 
 	if (status != JOURNAL_FEED_OK) {
-		return status;
+		return status == JOURNAL_FEED_NONE ? JOURNAL_FEED_GONE : status;
 	}
 	if (plog_read_record(fd, journal_segid(number), journal_lsn_off(lsn),
 		buf, out) < 0) {

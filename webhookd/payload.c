@@ -47,6 +47,7 @@ join(struct item *it)
 	case JOURNAL_FEED_WAIT:
 		return ITEM_WAIT;
 	case JOURNAL_FEED_GONE:
+	case JOURNAL_FEED_NONE:
 		it->view.acc = NULL;
 		break;
 	}
@@ -75,6 +76,7 @@ item_read(struct item *it, uint64_t lsn)
 	case JOURNAL_FEED_WAIT:
 		return ITEM_WAIT;
 	case JOURNAL_FEED_GONE:
+	case JOURNAL_FEED_NONE:
 		return ITEM_LOST;
 	}
 	if (event_decode(rec.type, rec.rec.p, rec.rec.len, &it->event) < 0) {

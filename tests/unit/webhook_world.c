@@ -234,12 +234,24 @@ world_numbers(const struct world_post *p, struct buf *out)
 static uint64_t end_lsn;
 static int file_fds[64]; /* by number */
 
+/* The first one that retention has left. */
+static uint32_t
+oldest_file(void)
+{
+	uint32_t n = 1;
+
+	while (n < world.file.number && file_fds[n] < 0) {
+		n++;
+	}
+	return n;
+}
+
 static void
 give_file(uint32_t number)
 {
 	const struct ipc_journal_file m = { .number = number,
 		.is_missing = file_fds[number] < 0,
-		.oldest = 0 };
+		.oldest = oldest_file() };
 
 	if (!world.holds_files) {
 		journal_feed_on_file(
