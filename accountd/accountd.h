@@ -8,11 +8,13 @@
 #include "peer.h"
 #include "records.h"
 #include "store.h"
+#include "tallies.h"
 #include "tool.h"
 
 struct accountd {
 	struct store *store;
 	struct model *model;
+	struct tallies *tallies;
 	struct records_site site;
 	bool is_draining;
 };
@@ -58,6 +60,8 @@ void push_peer_up(struct peer *p);
 
 /* An account has changed; its subaccounts are told about too. */
 void push_account(uint32_t id);
+/* Its quota is another one now; subaccounts have their own. */
+void push_quota(const struct account *a);
 /* Before it is removed from the model. */
 void push_account_deleted(const struct account *a);
 void push_hook(uint32_t id);

@@ -1,5 +1,5 @@
 /*
- * account.add, list, show, set, pause, resume. (delete: deletion.c)
+ * account.add, list, show, why, set, pause, resume. (delete: deletion.c)
  */
 #include <errno.h>
 #include <string.h>
@@ -11,6 +11,8 @@
 #include "names.h"
 #include "service.h"
 #include "settings.h"
+#include "standing.h"
+#include "standing_show.h"
 
 static json_t *
 json_of(const struct account *a)
@@ -22,11 +24,11 @@ json_of(const struct account *a)
 	    "name", a->full_name, "id", (json_int_t)r->id, "status",
 	    r->is_paused ? "paused" : "active", "notes", command_text(r->notes),
 	    "class", command_text(r->class), "pool", command_text(r->pool),
-	    "weight", (int)r->weight, "quota", (json_int_t)r->quota,
-	    "connections", (json_int_t)r->max_connections, "queue",
-	    (json_int_t)r->queue_limit, "unsigned",
-	    command_text(r->unsigned_mail), "sender", command_text(r->sender),
-	    "created", command_time(r->created_us));
+	    "weight", (int)r->weight, "quota",
+	    (json_int_t)standing_quota(a, NULL), "connections",
+	    (json_int_t)r->max_connections, "queue", (json_int_t)r->queue_limit,
+	    "unsigned", command_text(r->unsigned_mail), "sender",
+	    command_text(r->sender), "created", command_time(r->created_us));
 }
 
 /* Takes in {"settings": {name: value}}. False: the tool has been told. */
@@ -166,8 +168,23 @@ account_show(struct tool *t)
 {
 	const struct account *a = command_account(t);
 
+	json_t *line;
+
 	if (a != NULL) {
-		tool_out(t, json_of(a));
+		line = json_of(a);
+		standing_add_json(a, line);
+		tool_out(t, line);
+		tool_end(t, EX_OK, NULL);
+	}
+}
+
+static void
+account_why(struct tool *t)
+{
+	const struct account *a = command_account(t);
+
+	if (a != NULL) {
+		standing_explain(t, a);
 		tool_end(t, EX_OK, NULL);
 	}
 }
@@ -218,6 +235,7 @@ const struct command account_commands[] = {
 	{ "account.add", account_add },
 	{ "account.list", account_list },
 	{ "account.show", account_show },
+	{ "account.why", account_why },
 	{ "account.set", account_set },
 	{ "account.pause", account_pause },
 	{ "account.resume", account_resume },

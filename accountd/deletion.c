@@ -58,6 +58,21 @@ delete_hooks(struct change *c, const struct account *a)
 	}
 }
 
+/* Statistics without an account do no harm; a failure is in the log. */
+static void
+delete_tallies(const struct account *a)
+{
+	const struct account *sub;
+	size_t at = 0;
+
+	while ((sub = model_next_account(accountd.model, &at)) != NULL) {
+		if (sub->r.parent == a->r.id) {
+			(void)!tallies_delete(accountd.tallies, sub->r.id);
+		}
+	}
+	(void)!tallies_delete(accountd.tallies, a->r.id);
+}
+
 static void
 delete_accounts(struct change *c, const struct account *a)
 {
@@ -87,6 +102,7 @@ delete_account(const struct account *a)
 	command_ids(a, &account, &sub);
 	delete_keys(c, a);
 	delete_hooks(c, a);
+	delete_tallies(a);
 	delete_accounts(c, a);
 	r = change_commit(&c);
 	if (r == 0) {

@@ -5,9 +5,11 @@
 #include <openssl/rand.h>
 
 #include "accountd.h"
+#include "follow.h"
 #include "log.h"
 #include "return_path.h"
 #include "service.h"
+#include "standing.h"
 
 struct accountd accountd;
 
@@ -50,6 +52,9 @@ start(void)
 	    model_load(accountd.store, &accountd.model, &error) < 0) {
 		fatal("%.*s", STR_ARG(buf_str(&error)));
 	}
+	if (tallies_load(accountd.store, &accountd.tallies) < 0) {
+		fatal("the database has a damaged record: tally");
+	}
 	buf_fini(&error);
 	accountd.site = (struct records_site){
 		.bounce_domain = conf()->bounce_domain,
@@ -59,6 +64,8 @@ start(void)
 	ensure_instance();
 	uses_start();
 	checks_start();
+	standing_start();
+	follow_start();
 }
 
 void
@@ -80,10 +87,13 @@ static void
 stop(void)
 {
 	accountd.is_draining = false; /* the end is decided */
+	follow_stop();
+	standing_stop();
 	checks_stop();
 	uses_stop();
 	purges_stop();
 	store_close(&accountd.store); /* commands hear of their sync */
+	tallies_free(&accountd.tallies);
 	model_free(&accountd.model);
 }
 
@@ -102,6 +112,8 @@ static const struct peer_handler handlers[] = {
 	{ IPC_tx_req, tx_on_tx },
 	{ IPC_rcpt_req, rcpt_on_rcpt },
 	{ IPC_hook_state, hooks_on_state },
+	{ IPC_journal_file, follow_on_file },
+	{ IPC_journal_durable, follow_on_durable },
 	{ 0 },
 };
 

@@ -237,6 +237,8 @@ model_apply(
 		return put_instance(m, stored);
 	case SCHEMA_key_use:
 	case SCHEMA_suppression:
+	case SCHEMA_tally:
+	case SCHEMA_cursor:
 	case SCHEMA_KINDS:
 		break;
 	}
@@ -268,6 +270,8 @@ model_remove(struct model *m, enum schema_kind kind, struct str key)
 	case SCHEMA_instance:
 	case SCHEMA_key_use:
 	case SCHEMA_suppression:
+	case SCHEMA_tally:
+	case SCHEMA_cursor:
 	case SCHEMA_KINDS:
 		break;
 	}
@@ -283,6 +287,8 @@ model_table(enum schema_kind kind)
 		[SCHEMA_domain] = STORE_DOMAIN,
 		[SCHEMA_hook] = STORE_HOOK,
 		[SCHEMA_suppression] = STORE_SUPPRESSION,
+		[SCHEMA_tally] = STORE_TALLY,
+		[SCHEMA_cursor] = STORE_CURSOR,
 		[SCHEMA_instance] = STORE_INSTANCE,
 	};
 

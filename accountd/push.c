@@ -4,9 +4,11 @@
  * hears everything again.
  */
 #include "accountd.h"
+#include "follow.h"
 #include "plan.h"
 #include "service.h"
 #include "settings.h"
+#include "standing.h"
 
 static void
 send_to_all(enum role role, enum ipc_type type, const void *m)
@@ -36,7 +38,7 @@ make_tenant(const struct account *a, struct ipc_tenant *out)
 		.subaccount = parent != NULL ? a->r.id : 0,
 		.name = str_of(a->full_name),
 		.weight = s.weight,
-		.hourly_quota = a->r.quota,
+		.hourly_quota = standing_quota(a, NULL),
 		.max_connections = a->r.max_connections,
 		.queue_limit = a->r.queue_limit,
 		.is_paused = s.is_paused,
@@ -77,6 +79,15 @@ push_account(uint32_t id)
 			send_to_all(ROLE_QMGR, IPC_tenant, &m);
 		}
 	}
+}
+
+void
+push_quota(const struct account *a)
+{
+	struct ipc_tenant m;
+
+	make_tenant(a, &m);
+	send_to_all(ROLE_QMGR, IPC_tenant, &m);
 }
 
 void
@@ -225,6 +236,7 @@ push_peer_up(struct peer *p)
 		break;
 	case ROLE_QMGR:
 		send_tenants(p);
+		follow_qmgr_up();
 		break;
 	case ROLE_WEBHOOKD:
 		send_hooks(p);

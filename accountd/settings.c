@@ -85,6 +85,22 @@ set_text(struct str value, size_t max, struct str *out, struct buf *error)
 	return 0;
 }
 
+/* "auto": as the reputation says. */
+static int
+set_quota(struct str value, struct schema_account *a, struct buf *error)
+{
+	bool is_auto = str_is(value, "auto");
+
+	if (is_auto) {
+		a->quota = 0;
+	} else if (set_number(value, UINT32_MAX, &a->quota, error) < 0) {
+		buf_puts(error, ", or auto");
+		return -EINVAL;
+	}
+	a->is_quota_set = !is_auto;
+	return 0;
+}
+
 int
 settings_set(struct schema_account *a, struct str name, struct str value,
     struct buf *error)
@@ -111,7 +127,7 @@ settings_set(struct schema_account *a, struct str name, struct str value,
 		return set_number(value, WEIGHT_MAX, &a->weight, error);
 	}
 	if (str_is(name, "quota")) {
-		return set_number(value, UINT32_MAX, &a->quota, error);
+		return set_quota(value, a, error);
 	}
 	if (str_is(name, "connections")) {
 		return set_number(

@@ -24,6 +24,8 @@ enum store_table {
 	STORE_DOMAIN,	   /* u32 account, name */
 	STORE_HOOK,	   /* u32 id */
 	STORE_SUPPRESSION, /* u32 account, u32 subaccount, address */
+	STORE_TALLY,	   /* u32 account or subaccount */
+	STORE_CURSOR,	   /* empty key */
 	STORE_TABLES,
 };
 

@@ -26,6 +26,8 @@ static const char *const table_names[STORE_TABLES] = {
 	[STORE_DOMAIN] = "domain",
 	[STORE_HOOK] = "hook",
 	[STORE_SUPPRESSION] = "suppression",
+	[STORE_TALLY] = "tally",
+	[STORE_CURSOR] = "cursor",
 };
 
 struct store {

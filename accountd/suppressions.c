@@ -18,25 +18,75 @@ make_key(
 	}
 }
 
+static uint32_t
+take_u32(struct str *s)
+{
+	const uint8_t *p = (const uint8_t *)s->p;
+	uint32_t n = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+
+	s->p += 4;
+	s->len -= 4;
+	return n;
+}
+
+int
+suppressions_key_parse(struct str key, struct suppression_key *out)
+{
+	if (key.len <= 8) {
+		return -EBADMSG;
+	}
+	out->account = take_u32(&key);
+	out->subaccount = take_u32(&key);
+	out->address = key;
+	return 0;
+}
+
+int
+suppressions_get(struct store *s, struct store_txn *t, uint32_t account,
+    uint32_t subaccount, struct str address, struct buf *value,
+    struct schema_suppression *entry)
+{
+	struct buf key = { 0 };
+	int r;
+
+	buf_clear(value, SIZE_MAX);
+	make_key(&key, account, subaccount, address);
+	r = store_get(s, t, STORE_SUPPRESSION, buf_str(&key), value);
+	if (r == 0 &&
+	    schema_decode(SCHEMA_suppression, buf_str(value), entry) < 0) {
+		r = -EIO;
+	}
+	buf_fini(&key);
+	return r;
+}
+
+static bool
+is_allowed(const struct schema_suppression *e)
+{
+	return str_is(e->reason, SUPPRESSION_ALLOW);
+}
+
+/* The reason, 0, or -EIO; -EPERM: the address is allowed. */
 static int
 find_one(struct store *s, uint32_t account, uint32_t subaccount,
     struct str address, uint64_t now_us)
 {
-	struct schema_suppression entry;
-	struct buf key = { 0 };
+	enum suppression_reason reason = SUPPRESSION_CUSTOM;
+	struct schema_suppression e;
 	struct buf value = { 0 };
-	int r;
+	int r =
+	    suppressions_get(s, NULL, account, subaccount, address, &value, &e);
 
-	make_key(&key, account, subaccount, address);
-	r = store_get(s, NULL, STORE_SUPPRESSION, buf_str(&key), &value);
-	if (r == 0) {
-		r = schema_decode(SCHEMA_suppression, buf_str(&value), &entry);
-		r = r < 0 ? -EIO
-			  : entry.expires_us == 0 || entry.expires_us > now_us;
-	} else if (r == -ENOENT) {
+	if (r == -ENOENT) {
 		r = 0;
+	} else if (r == 0 && is_allowed(&e)) {
+		r = -EPERM;
+	} else if (r == 0 && (e.expires_us == 0 || e.expires_us > now_us)) {
+		r = suppression_parse(e.reason, &reason);
+		/* A reason of another version suppresses all the same. */
+		r = r < 0 ? SUPPRESSION_CUSTOM : (int)reason;
 	}
-	buf_fini(&key);
 	buf_fini(&value);
 	return r;
 }
@@ -45,16 +95,23 @@ int
 suppressions_find(struct store *s, uint32_t account, uint32_t subaccount,
     struct str address, uint64_t now_us)
 {
-	int r;
+	int of_account;
+	int of_sub = 0;
 
 	if (address.len > SUPPRESSION_ADDRESS_MAX) {
 		return 0;
 	}
-	r = find_one(s, account, 0, address, now_us);
-	if (r == 0 && subaccount != 0) {
-		r = find_one(s, account, subaccount, address, now_us);
+	of_account = find_one(s, account, 0, address, now_us);
+	if (subaccount != 0) {
+		of_sub = find_one(s, account, subaccount, address, now_us);
 	}
-	return r;
+	if (of_account == -EIO || of_sub == -EIO) {
+		return -EIO;
+	}
+	if (of_account == -EPERM || of_sub == -EPERM) {
+		return 0;
+	}
+	return of_account > 0 ? of_account : of_sub;
 }
 
 int
@@ -75,6 +132,70 @@ suppressions_put(struct store_txn *t, uint32_t account, uint32_t subaccount,
 		    t, STORE_SUPPRESSION, buf_str(&key), buf_str(&value));
 	}
 	buf_fini(&key);
+	buf_fini(&value);
+	return r;
+}
+
+int
+suppressions_del(struct store_txn *t, uint32_t account, uint32_t subaccount,
+    struct str address)
+{
+	struct buf key = { 0 };
+	int r;
+
+	make_key(&key, account, subaccount, address);
+	r = store_del(t, STORE_SUPPRESSION, buf_str(&key));
+	buf_fini(&key);
+	return r;
+}
+
+static void
+add_event(struct schema_suppression *e, const struct suppression_cause *cause,
+    const struct suppress_times *times)
+{
+	uint64_t until;
+
+	e->last_us = cause->time_us;
+	if (str_is(e->reason, suppression_name(SUPPRESSION_CUSTOM))) {
+		return;
+	}
+	until = suppress_until(times, cause->reason, e->count, cause->time_us);
+	if (until == 0 || (e->expires_us != 0 && until > e->expires_us)) {
+		e->expires_us = until;
+	}
+	e->reason = str_of(suppression_name(cause->reason));
+	e->detail = cause->detail;
+}
+
+int
+suppressions_event(struct store *s, struct store_txn *t, uint32_t account,
+    uint32_t subaccount, struct str address,
+    const struct suppression_cause *cause, const struct suppress_times *times)
+{
+	struct schema_suppression e = { .created_us = cause->time_us };
+	struct buf value = { 0 };
+	int r = -ENOENT;
+
+	if (subaccount != 0) {
+		r = suppressions_get(s, t, account, 0, address, &value, &e);
+	}
+	if (r != 0 || !is_allowed(&e)) {
+		e = (struct schema_suppression){
+			.created_us = cause->time_us,
+			.expires_us = 1, /* any is longer */
+		};
+		r = r == -EIO ? r
+			      : suppressions_get(s, t, account, subaccount,
+				    address, &value, &e);
+	}
+	if (r == -EIO || (r == 0 && is_allowed(&e))) {
+		buf_fini(&value);
+		return r;
+	}
+	/* Entries that count no events are one. */
+	e.count = r == 0 ? (e.count == 0 ? 2 : e.count + 1) : 1;
+	add_event(&e, cause, times);
+	r = suppressions_put(t, account, subaccount, address, &e);
 	buf_fini(&value);
 	return r;
 }

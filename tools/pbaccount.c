@@ -8,7 +8,7 @@
 static const char usage[] =
     "usage: pbaccount [-c DIR] [--json] add NAME[/SUB] [setting=value ...]\n"
     "       pbaccount [-c DIR] [--json] list\n"
-    "       pbaccount [-c DIR] [--json] show NAME[/SUB]\n"
+    "       pbaccount [-c DIR] [--json] show|why NAME[/SUB]\n"
     "       pbaccount [-c DIR] [--json] set NAME[/SUB] setting=value ...\n"
     "       pbaccount [-c DIR] [--json] pause|resume|delete NAME[/SUB]\n";
 
@@ -19,6 +19,45 @@ print_row(json_t *a, void *arg)
 	printf("%-32s %-7s %10lld/h  %s\n", client_str(a, "name"),
 	    client_str(a, "status"), (long long)client_int(a, "quota"),
 	    client_str(a, "notes"));
+}
+
+/* A table: counters in lines, periods in columns. */
+static void
+print_statistics(json_t *all)
+{
+	static const char *const periods[] = { "hour", "day", "week", "month",
+		"total" };
+	const char *name;
+	json_t *counts;
+
+	printf("%-16s", "statistics");
+	for (size_t i = 0; i < array_len(periods); i++) {
+		printf(" %11s", periods[i]);
+	}
+	putchar('\n');
+	json_object_foreach(all, name, counts)
+	{
+		printf("  %-14s", name);
+		for (size_t i = 0; i < array_len(periods); i++) {
+			printf(" %11lld",
+			    (long long)client_int(counts, periods[i]));
+		}
+		putchar('\n');
+	}
+}
+
+static void
+print_list(const char *name, const json_t *list)
+{
+	json_t *word;
+	size_t i;
+
+	printf("%s =", name);
+	json_array_foreach(list, i, word)
+	{
+		printf(" %s", json_string_value(word));
+	}
+	putchar('\n');
 }
 
 static void
@@ -33,9 +72,37 @@ print_account(json_t *a, void *arg)
 		if (json_is_integer(value)) {
 			printf("%s = %lld\n", name,
 			    (long long)json_integer_value(value));
+		} else if (json_is_object(value)) {
+			print_statistics(value);
+		} else if (json_is_array(value)) {
+			print_list(name, value);
 		} else {
 			printf("%s = %s\n", name, client_str(a, name));
 		}
+	}
+}
+
+/* The ledger's lines, and the last one with their sum. */
+static void
+print_why(json_t *l, void *arg)
+{
+	double points = (double)client_int(l, "millipoints") / 1000;
+
+	(void)arg;
+	if (json_object_get(l, "entry") != NULL) {
+		printf("%s %-12s %10lld x %5.3f %+10.3f\n",
+		    client_str(l, "day"), client_str(l, "entry"),
+		    (long long)client_int(l, "count"),
+		    (double)client_int(l, "weight_ppm") / 1e6, points);
+		return;
+	}
+	printf("%-10s %-12s %18s %+10.3f\n", "", "reputation", "=", points);
+	if (client_int(l, "quota") == 0) {
+		printf("no quota, by %s\n", client_str(l, "quota_by"));
+	} else {
+		printf("quota %lld/h, by %s\n",
+		    (long long)client_int(l, "quota"),
+		    client_str(l, "quota_by"));
 	}
 }
 
@@ -79,6 +146,7 @@ static const struct verb {
 	{ "add", "account.add", true, true, print_nothing },
 	{ "list", "account.list", false, false, print_row },
 	{ "show", "account.show", true, false, print_account },
+	{ "why", "account.why", true, false, print_why },
 	{ "set", "account.set", true, true, print_nothing },
 	{ "pause", "account.pause", true, false, print_nothing },
 	{ "resume", "account.resume", true, false, print_nothing },

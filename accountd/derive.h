@@ -1,0 +1,29 @@
+/*
+ * What accountd makes of an event of the journal: counters, entries of the
+ * ledger, suppressed addresses. All of it goes into one transaction with the
+ * place in the journal, so that an event has its effects exactly once.
+ */
+#ifndef ACCOUNTD_DERIVE_H
+#define ACCOUNTD_DERIVE_H
+
+#include <stdint.h>
+
+#include "attr.h"
+#include "model.h"
+#include "str.h"
+#include "suppress_times.h"
+#include "tallies.h"
+
+struct derive {
+	struct store *store;
+	const struct model *model;
+	struct tallies *tallies;
+	struct suppress_times times;
+};
+
+/* One record of the journal. 0, or as store_put; what cannot be read, or is
+ * about no account of ours, has no effect. */
+int derive_event(struct derive *d, struct store_txn *t, unsigned type,
+    struct str rec) MUST_CHECK;
+
+#endif

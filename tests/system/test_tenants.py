@@ -1,0 +1,118 @@
+"""What accountd makes of the journal: statistics, reputation, quotas, alerts."""
+
+import signal
+
+from lib.wait import wait_for
+
+
+def show(boat, name):
+    return boat.tool("pbaccount", "show", "--json", name).json()
+
+
+def statistics(boat, name, counter, period="total"):
+    return show(boat, name)["statistics"][counter][period]
+
+
+def wait_count(boat, name, counter, count):
+    wait_for(lambda: statistics(boat, name, counter) == count, 10, f"{counter} of {name} is {count}")
+
+
+def why(boat, name):
+    """The ledger's lines, and the sum."""
+    *lines, total = boat.tool("pbaccount", "why", "--json", name).lines()
+    return lines, total
+
+
+def test_statistics_of_account_and_subaccount(packetboat, account, sink):
+    packetboat.tool("pbaccount", "add", "shop/news")
+    news = packetboat.add_key("shop/news")
+    sink.on("RCPT", "450 4.2.1 later", arg="slow@")
+    packetboat.send(account, "orders@shop.test", ["bob@sink.test", "eve@sink.test", "slow@sink.test"])
+    packetboat.send(news, "news@shop.test", "bob@sink.test")
+    wait_count(packetboat, "shop", "delivered", 3)
+    wait_count(packetboat, "shop", "deferrals", 1)
+    for period in ("hour", "day", "week", "month", "total"):
+        assert statistics(packetboat, "shop", "sent", period) == 4
+        assert statistics(packetboat, "shop/news", "sent", period) == 1
+    assert statistics(packetboat, "shop/news", "delivered") == 1
+    assert statistics(packetboat, "shop", "bounces") == 0
+    text = packetboat.tool("pbaccount", "show", "shop").out
+    assert "delivered" in text and "month" in text
+
+
+def test_events_count_once_although_accountd_is_killed(packetboat, account, sink):
+    sent = 0
+    for _ in range(5):
+        for _ in range(4):
+            packetboat.send(account, "orders@shop.test", ["bob@sink.test", "eve@sink.test"])
+            sent += 2
+        packetboat.kill("accountd", signal.SIGKILL)
+        wait_for(lambda: packetboat.tool("pbaccount", "list", check=False).code == 0, 20, "accountd is back")
+    packetboat.wait_queue_empty()
+    wait_count(packetboat, "shop", "delivered", sent)
+    assert statistics(packetboat, "shop", "sent") == sent
+
+
+def test_one_tenants_bounces_move_its_score_quota_and_alerts_not_the_others(new_packetboat, sink, new_webhook):
+    boat = new_packetboat(alert_volume="20")
+    bad, good, hook = boat.add_account("bad"), boat.add_account("good"), new_webhook()
+    boat.add_domain(bad, "bad.test")
+    boat.add_domain(good, "good.test")
+    boat.tool("pbhook", "add", "bad", hook.url, "--kinds", "alert")
+    assert show(boat, "bad")["quota"] == 0 and show(boat, "bad")["quota_by"] == "reputation"
+    before = show(boat, "bad")["reputation"]
+
+    sink.on("RCPT", "550 5.1.1 no such user", arg="gone")
+    for n in range(10):
+        boat.send(bad, "a@bad.test", [f"gone{n}x{i}@sink.test" for i in range(6)] + [f"ok{i}@sink.test" for i in range(6)])
+        boat.send(good, "a@good.test", f"ok{n}@sink.test")
+    wait_count(boat, "bad", "bounces", 60)
+    wait_count(boat, "good", "delivered", 10)
+
+    assert show(boat, "bad")["reputation"] < before <= show(boat, "good")["reputation"]
+    assert show(boat, "bad")["quota"] == 250
+    assert show(boat, "good")["quota"] == 0
+    alerts = {hook.wait_event("alert")["details"]["name"]}
+    wait_for(lambda: {e["details"]["name"] for e in hook.events("alert")} == {"bounce_rate", "reputation"}, 10,
+             f"both alerts, not only {alerts}")
+    assert sorted(show(boat, "bad")["alerts"]) == ["bounce_rate", "reputation"]
+    assert show(boat, "good")["alerts"] == []
+
+    lines, total = why(boat, "bad")
+    assert sum(line["millipoints"] for line in lines) == total["millipoints"]
+    assert total["millipoints"] // 1000 == total["reputation"] == show(boat, "bad")["reputation"]
+    assert total["quota"] == 250
+    assert {line["entry"]: line["count"] for line in lines if line["entry"] in ("delivery", "bounce")} == \
+        {"delivery": 60, "bounce": 60}
+    assert "quota 250/h, by reputation" in boat.tool("pbaccount", "why", "bad").out
+
+    # A restart repeats no alert.
+    boat.restart()
+    boat.send(good, "a@good.test", "last@sink.test")
+    wait_count(boat, "good", "delivered", 11)
+    assert len(boat.events("alert")) == 2
+
+
+def test_quota_set_by_hand_is_not_moved(packetboat, account):
+    packetboat.tool("pbaccount", "set", "shop", "quota=7")
+    assert (show(packetboat, "shop")["quota"], show(packetboat, "shop")["quota_by"]) == (7, "hand")
+    packetboat.tool("pbaccount", "set", "shop", "quota=0")
+    assert (show(packetboat, "shop")["quota"], show(packetboat, "shop")["quota_by"]) == (0, "hand")
+    packetboat.tool("pbaccount", "set", "shop", "quota=auto")
+    assert show(packetboat, "shop")["quota_by"] == "reputation"
+
+
+def test_reputation_takes_the_flow_down_to_its_quota(new_packetboat, sink):
+    """The hour's quota of a bad sender holds its mail back; it is queued, not refused."""
+    boat = new_packetboat(reputation_quotas="90:5")
+    account = boat.add_account("shop")
+    boat.add_domain(account, "shop.test")
+    sink.on("RCPT", "550 5.1.1 no such user", arg="gone")
+    boat.send(account, "a@shop.test", "gone@sink.test")
+    wait_count(boat, "shop", "bounces", 1)
+    for n in range(8):
+        boat.send(account, "a@shop.test", f"ok{n}@sink.test")
+    wait_for(lambda: boat.events("rate_limit"), 10, "a rate_limit event")
+    assert len(sink.messages) <= 5
+    assert len(boat.queue_json()) >= 3
+    wait_for(lambda: "quota" in show(boat, "shop")["alerts"], 10, "the alert about the quota")
