@@ -395,6 +395,7 @@ take_segment(struct qmgr *q, struct seg *g, int *batches)
 	if (is_end) {
 		g->is_sealed = true;
 		g->is_read = true;
+		g->read_us = clock_mono_us();
 	}
 	*batches -= share - left;
 	if (left == 0) {
@@ -412,8 +413,9 @@ take_segment(struct qmgr *q, struct seg *g, int *batches)
 static bool
 is_waiting(const struct qmgr *q, const struct seg *g)
 {
-	if (g->is_read || g->is_removing) {
-		return false;
+	if (g->is_read || g->is_removing ||
+	    g->segid >> 56 == SPOOL_WRITER_QMGR) {
+		return false; /* copies are no new mail */
 	}
 	if (g->owner != NULL) {
 		return g->off < g->limit || g->is_sealed;
@@ -430,7 +432,8 @@ has_orphans(const struct qmgr *q)
 	const struct seg *g;
 
 	while ((g = segs_next(q->segs, &at)) != NULL) {
-		if (!g->is_read && !g->is_removing && g->owner == NULL) {
+		if (!g->is_read && !g->is_removing && g->owner == NULL &&
+		    g->segid >> 56 != SPOOL_WRITER_QMGR) {
 			return true;
 		}
 	}

@@ -12,6 +12,7 @@
 #include "jobs.h"
 #include "log.h"
 #include "map.h"
+#include "relocate.h"
 #include "replay.h"
 #include "reports.h"
 #include "resolve.h"
@@ -247,6 +248,7 @@ qmgr_run(struct qmgr *q)
 	intake_init(q);
 	pressure_init(q);
 	checkpoint_init(q);
+	relocate_init(q);
 	reconcile_begin(q);
 	scan_segments(q);
 	scan_big(q);
@@ -260,6 +262,7 @@ qmgr_close(struct qmgr *q)
 	tools_fini(q);
 	disk_free(&q->disk);
 	checkpoint_fini(q);
+	relocate_fini(q);
 	jrn_free(&q->jrn);
 	pressure_fini(q);
 	intake_fini(q);

@@ -37,6 +37,7 @@ struct checkpoint;
 struct dsns;
 struct jobs;
 struct runs;
+struct relocation;
 struct replay;
 struct reports;
 struct sources;
@@ -65,8 +66,13 @@ struct qmgr {
 	struct reports *reports;
 	struct dsns *dsns;
 	struct checkpoint *checkpoint;
+	struct relocation *relocation;
 	struct runs *runs;
 	struct replay *replay; /* what recovery left for intake */
+
+	/* Asks master for a segment; relocate_file is the answer. NULL: there
+	 * is no master. */
+	void (*ask_file)(struct qmgr *q);
 
 	uint64_t wall_base_us; /* the core's clock: this and what has passed */
 	uint64_t mono_base_us;

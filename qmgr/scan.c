@@ -20,17 +20,18 @@
 #define WRITERS 256
 #define ORPHAN_AGE_S 3600
 
+/* Copies of a run before: only what the journal names counts, and nothing
+ * will be added. */
 static void
 found(struct qmgr *q, uint64_t segid)
 {
-	struct seg *g = segs_find(q->segs, segid);
+	struct seg *g = intake_segment(q, segid);
+	char path[SEG_PATH_SIZE];
+	struct stat st;
 
-	if (g != NULL) {
-		return;
-	}
-	g = intake_segment(q, segid);
 	if (segid >> 56 == SPOOL_WRITER_QMGR) {
-		/* Copies: only what the journal names counts. */
+		seg_path(segid, path);
+		g->off = lstat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
 		g->is_sealed = true;
 		g->is_read = true;
 	}
@@ -68,7 +69,7 @@ scan_segments(struct qmgr *q)
 	struct seg *g;
 
 	while ((g = segs_next(q->segs, &at)) != NULL) {
-		(void)intake_segment(q, g->segid);
+		found(q, g->segid);
 	}
 	for (unsigned w = 0; w < WRITERS; w++) {
 		scan_writer(q, w);

@@ -1,10 +1,15 @@
 #include "shell.h"
 
+#include <errno.h>
+
 #include "clock.h"
 #include "log.h"
 #include "qmgr.h"
+#include "relocate.h"
 #include "service.h"
 #include "tools.h"
+
+#define FILE_TIMEOUT_US (10 * US_PER_S)
 
 static struct qmgr self;
 
@@ -20,6 +25,37 @@ shell_directory(const struct conf *c)
 	return c->spool_directory;
 }
 
+static void
+on_file(void *arg, enum ipc_type type, const void *m)
+{
+	const struct ipc_file_rep *rep = m;
+	int fd = -1;
+
+	(void)arg;
+	if (type == IPC_file_rep && rep->status == 0) {
+		fd = peer_take_fd(service_master());
+	}
+	if (fd >= 0) {
+		relocate_file(&self, 0, fd, rep->segid);
+	} else {
+		relocate_file(&self,
+		    type == IPC_file_rep && rep->status != 0 ? rep->status
+							     : ETIMEDOUT,
+		    -1, 0);
+	}
+}
+
+static void
+ask_file(struct qmgr *q)
+{
+	struct ipc_file_req m = { .kind = SPOOL_SEGMENT };
+
+	if (peer_call(service_master(), IPC_file_req, &m, -1, FILE_TIMEOUT_US,
+		on_file, q, NULL) < 0) {
+		relocate_file(q, EPIPE, -1, 0);
+	}
+}
+
 void
 shell_start(void)
 {
@@ -29,6 +65,7 @@ shell_start(void)
 		fatal("%.*s", (int)error.len, (const char *)error.p);
 	}
 	buf_fini(&error);
+	self.ask_file = ask_file;
 	qmgr_run(&self);
 }
 
