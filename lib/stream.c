@@ -1,10 +1,9 @@
-#include "stream.h"
+#include "stream_impl.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,63 +15,15 @@
 #include "loop.h"
 
 #define INPUT_MAX (64 * 1024)
-#define READ_SIZE (16 * 1024)
 #define IOV_MAX_COUNT 64
 
-/* A piece of output: bytes of ours, or memory that somebody else keeps. */
-struct piece {
-	struct piece *next;
-	const uint8_t *p;
-	size_t len;
-	size_t sent;
-	struct buf own;
-	void (*done)(void *arg);
-	void *arg;
-};
-
-struct stream {
-	int fd;
-	stream_fn *fn;
-	void *arg;
-	struct loop_io *io;
-	struct loop_timer *timer;
-	struct loop_defer flush;
-	struct loop_defer tell; /* an event found outside of the loop's call */
-	enum stream_event to_tell;
-	struct loop_defer after; /* records that no socket event announces */
-	struct buf in;
-	size_t in_at; /* consumed bytes at the front of in */
-	size_t in_max;
-	struct buf out; /* small output not yet made a piece */
-	struct piece *pieces;
-	struct piece **tail;
-	size_t queued; /* bytes in pieces not sent */
-	uint64_t received;
-	SSL *ssl;
-	BIO *net_in;	   /* what came from the socket */
-	BIO *net_out;	   /* what goes there */
-	struct buf cipher; /* TLS records the socket did not take yet */
-	size_t cipher_at;
-	bool is_connecting;
-	bool is_handshaking;
-	bool is_paused;
-	bool has_more;	   /* records not decrypted: the input was full */
-	bool is_finishing; /* only output is left to send */
-	bool is_ended;	   /* an end was reported */
-	bool eof;
-	int error;
-	unsigned long tls_error;
-};
-
 static void on_io(void *arg, unsigned ready);
-static void stream_pump(struct stream *s);
-static void decrypt_late(void *arg);
 static void tell_late(void *arg);
 
 /* ---- life --------------------------------------------------------------- */
 
-static void
-update_want(struct stream *s)
+void
+stream_update_want(struct stream *s)
 {
 	unsigned want = 0;
 
@@ -128,12 +79,12 @@ stream_new(int fd, stream_fn *fn, void *arg)
 {
 	struct stream *s = stream_make(fd, fn, arg);
 
-	update_want(s);
+	stream_update_want(s);
 	return s;
 }
 
-static void
-tell_later(struct stream *s, enum stream_event ev)
+void
+stream_tell_later(struct stream *s, enum stream_event ev)
 {
 	s->to_tell = ev;
 	s->is_ended = s->is_ended || ev == STREAM_ERROR;
@@ -151,9 +102,9 @@ stream_connect(int fd, const struct sockaddr *to, unsigned to_len,
 	s->is_connecting = true;
 	if (connect(fd, to, to_len) < 0 && errno != EINPROGRESS) {
 		s->error = -errno;
-		tell_later(s, STREAM_ERROR);
+		stream_tell_later(s, STREAM_ERROR);
 	}
-	update_want(s);
+	stream_update_want(s);
 	return s;
 }
 
@@ -228,15 +179,15 @@ stream_finish(struct stream **sp, uint64_t linger_us)
 
 /* ---- reports ------------------------------------------------------------ */
 
-static void
-report(struct stream *s, enum stream_event ev)
+void
+stream_report(struct stream *s, enum stream_event ev)
 {
 	if (ev == STREAM_EOF || ev == STREAM_ERROR) {
 		if (s->is_ended) {
 			return;
 		}
 		s->is_ended = true;
-		update_want(s);
+		stream_update_want(s);
 		if (s->is_finishing) {
 			stream_free(&s);
 			return;
@@ -245,11 +196,11 @@ report(struct stream *s, enum stream_event ev)
 	s->fn(s->arg, ev);
 }
 
-static void
-fail(struct stream *s, int error)
+void
+stream_fail(struct stream *s, int error)
 {
 	s->error = error;
-	report(s, STREAM_ERROR);
+	stream_report(s, STREAM_ERROR);
 }
 
 static void
@@ -258,7 +209,7 @@ tell_late(void *arg)
 	struct stream *s = arg;
 
 	if (s->to_tell == STREAM_EOF) {
-		report(s, STREAM_EOF);
+		stream_report(s, STREAM_EOF);
 	} else if (s->to_tell == STREAM_ERROR && s->is_finishing) {
 		stream_free(&s);
 	} else {
@@ -303,28 +254,28 @@ stream_consume(struct stream *s, size_t n)
 	}
 	if (s->has_more && s->in.len - s->in_at < s->in_max) {
 		s->has_more = false;
-		loop_defer(&s->after, decrypt_late, s);
+		loop_defer(&s->after, stream_decrypt_late, s);
 	}
-	update_want(s);
+	stream_update_want(s);
 }
 
 void
 stream_set_input_max(struct stream *s, size_t bytes)
 {
 	s->in_max = bytes;
-	update_want(s);
+	stream_update_want(s);
 }
 
 void
 stream_pause(struct stream *s, bool is_paused)
 {
 	s->is_paused = is_paused;
-	update_want(s);
+	stream_update_want(s);
 }
 
 /* Room at the end of the input; moves what is left to the front first. */
-static uint8_t *
-input_room(struct stream *s, size_t n)
+uint8_t *
+stream_input_room(struct stream *s, size_t n)
 {
 	if (s->in_at != 0) {
 		buf_drop(&s->in, s->in_at);
@@ -333,147 +284,21 @@ input_room(struct stream *s, size_t n)
 	return buf_reserve(&s->in, n);
 }
 
-/* Decrypts what there is. Returns whether input grew; -1 after a failure. */
-static int
-decrypt(struct stream *s)
-{
-	int grew = 0;
-
-	for (;;) {
-		uint8_t *p = input_room(s, READ_SIZE);
-		int n = SSL_read(s->ssl, p, READ_SIZE);
-		int e;
-
-		if (n > 0) {
-			s->in.len += (size_t)n;
-			grew = 1;
-			if (s->in.len - s->in_at >= s->in_max) {
-				s->has_more = true;
-				return grew;
-			}
-			continue;
-		}
-		e = SSL_get_error(s->ssl, n);
-		if (e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE) {
-			return grew;
-		}
-		if (e == SSL_ERROR_ZERO_RETURN) {
-			s->eof = true;
-			return grew;
-		}
-		s->tls_error = ERR_get_error();
-		s->error = -EPROTO;
-		return -1;
-	}
-}
-
 static void
 pull_plain(struct stream *s)
 {
-	uint8_t *p = input_room(s, READ_SIZE);
+	uint8_t *p = stream_input_room(s, READ_SIZE);
 	ssize_t n = recv(s->fd, p, s->in.cap - s->in.len, 0);
 
 	if (n > 0) {
 		s->in.len += (size_t)n;
 		s->received += (uint64_t)n;
-		update_want(s);
+		stream_update_want(s);
 		s->fn(s->arg, STREAM_READABLE);
 	} else if (n == 0) {
-		report(s, STREAM_EOF);
+		stream_report(s, STREAM_EOF);
 	} else if (errno != EAGAIN && errno != EINTR) {
-		fail(s, -errno);
-	}
-}
-
-static void
-handshake(struct stream *s)
-{
-	int n, e;
-
-	ERR_clear_error();
-	n = SSL_do_handshake(s->ssl);
-	e = SSL_get_error(s->ssl, n);
-	stream_pump(s);
-	if (n == 1) {
-		s->is_handshaking = false;
-		if (BIO_pending(s->net_in) != 0 || s->eof) {
-			loop_defer(&s->after, decrypt_late, s);
-		}
-		update_want(s);
-		s->fn(s->arg, STREAM_TLS_DONE);
-		return;
-	}
-	if (e != SSL_ERROR_WANT_READ && e != SSL_ERROR_WANT_WRITE) {
-		s->tls_error = ERR_get_error();
-		fail(s, -EPROTO);
-	} else if (s->eof) {
-		s->tls_error = 0;
-		fail(s, -ECONNRESET);
-	}
-}
-
-static void
-pull_tls(struct stream *s)
-{
-	uint8_t data[READ_SIZE];
-	ssize_t n = recv(s->fd, data, sizeof(data), 0);
-	int r;
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		return;
-	}
-	if (n < 0) {
-		fail(s, -errno);
-		return;
-	}
-	if (n == 0) {
-		s->eof = true;
-	} else {
-		s->received += (uint64_t)n;
-		(void)BIO_write(s->net_in, data, (int)n);
-	}
-	if (s->is_handshaking) {
-		/* The owner may free the stream in there; what came in the
-		 * same packet waits for decrypt_late. */
-		handshake(s);
-		return;
-	}
-	ERR_clear_error();
-	r = decrypt(s);
-	stream_pump(s); /* answers of the protocol itself */
-	update_want(s);
-	if (r < 0) {
-		report(s, STREAM_ERROR);
-	} else if (r > 0 && s->eof) {
-		tell_later(s, STREAM_EOF);
-		s->fn(s->arg, STREAM_READABLE);
-	} else if (r > 0) {
-		s->fn(s->arg, STREAM_READABLE);
-	} else if (s->eof) {
-		report(s, STREAM_EOF);
-	}
-}
-
-/* Bytes that arrived together with the end of the handshake, or before there
- * was room for them: the socket need not become readable again. */
-static void
-decrypt_late(void *arg)
-{
-	struct stream *s = arg;
-	int r;
-
-	ERR_clear_error();
-	r = decrypt(s);
-	update_want(s);
-	if (r < 0) {
-		report(s, STREAM_ERROR);
-	} else if (r > 0) {
-		if (s->eof) {
-			tell_later(s, STREAM_EOF);
-		}
-		s->fn(s->arg, STREAM_READABLE);
-	} else if (s->eof) {
-		report(s, STREAM_EOF);
+		stream_fail(s, -errno);
 	}
 }
 
@@ -553,8 +378,8 @@ stream_output(const struct stream *s)
 }
 
 /* n bytes of the front pieces are sent. */
-static void
-pieces_sent(struct stream *s, size_t n)
+void
+stream_pieces_sent(struct stream *s, size_t n)
 {
 	s->queued -= n;
 	while (s->pieces != NULL) {
@@ -592,74 +417,13 @@ push_plain(struct stream *s)
 		if (n < 0) {
 			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 		}
-		pieces_sent(s, (size_t)n);
+		stream_pieces_sent(s, (size_t)n);
 	}
 	return 0;
 }
 
-/* Sends TLS records that are ready. 1: all; 0: the socket is full. */
-static int
-push_cipher(struct stream *s)
-{
-	for (;;) {
-		char *p;
-		long n;
-		ssize_t sent;
-
-		if (s->cipher.len == 0) {
-			n = BIO_get_mem_data(s->net_out, &p);
-			if (n <= 0) {
-				return 1;
-			}
-			buf_add(&s->cipher, p, (size_t)n);
-			(void)BIO_reset(s->net_out);
-		}
-		sent = send(s->fd, s->cipher.p + s->cipher_at,
-		    s->cipher.len - s->cipher_at, MSG_NOSIGNAL);
-		if (sent < 0) {
-			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-		}
-		s->cipher_at += (size_t)sent;
-		if (s->cipher_at == s->cipher.len) {
-			buf_clear(&s->cipher, READ_SIZE);
-			s->cipher_at = 0;
-		}
-	}
-}
-
-#define ENCRYPT_BYTES (16 * 1024) /* a TLS record's content */
-#define CIPHER_AHEAD (128 * 1024)
-
-static int
-push_tls(struct stream *s)
-{
-	for (;;) {
-		size_t made = 0;
-		int r;
-
-		while (!s->is_handshaking && s->pieces != NULL &&
-		    made < CIPHER_AHEAD) {
-			struct piece *k = s->pieces;
-			size_t n = k->len - k->sent;
-
-			n = n < ENCRYPT_BYTES ? n : ENCRYPT_BYTES;
-			if (n != 0 &&
-			    SSL_write(s->ssl, k->p + k->sent, (int)n) <= 0) {
-				s->tls_error = ERR_get_error();
-				return -EPROTO;
-			}
-			made += n;
-			pieces_sent(s, n);
-		}
-		r = push_cipher(s);
-		if (r <= 0 || s->is_handshaking || s->pieces == NULL) {
-			return r < 0 ? r : 0;
-		}
-	}
-}
-
 /* Sends what can be sent now; failures are reported by the loop later. */
-static void
+void
 stream_pump(struct stream *s)
 {
 	int r;
@@ -667,12 +431,12 @@ stream_pump(struct stream *s)
 	if (s->is_connecting || s->is_ended) {
 		return;
 	}
-	r = s->ssl != NULL ? push_tls(s) : push_plain(s);
+	r = s->ssl != NULL ? stream_push_tls(s) : push_plain(s);
 	if (r < 0) {
 		s->error = r;
-		tell_later(s, STREAM_ERROR);
+		stream_tell_later(s, STREAM_ERROR);
 	}
-	update_want(s);
+	stream_update_want(s);
 }
 
 void
@@ -693,10 +457,10 @@ connected(struct stream *s)
 	(void)getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &e, &len);
 	s->is_connecting = false;
 	if (e != 0) {
-		fail(s, -e);
+		stream_fail(s, -e);
 		return;
 	}
-	update_want(s);
+	stream_update_want(s);
 	s->fn(s->arg, STREAM_CONNECTED);
 }
 
@@ -722,12 +486,12 @@ on_io(void *arg, unsigned ready)
 				s->fn(s->arg, STREAM_DRAINED);
 				return;
 			}
-			tell_later(s, STREAM_DRAINED);
+			stream_tell_later(s, STREAM_DRAINED);
 		}
 	}
 	if ((ready & LOOP_READ) != 0 && !s->is_ended) {
 		if (s->ssl != NULL) {
-			pull_tls(s);
+			stream_pull_tls(s);
 		} else {
 			pull_plain(s);
 		}
@@ -742,37 +506,6 @@ stream_deadline(struct stream *s, uint64_t in_us)
 	} else {
 		loop_timer_arm(s->timer, in_us);
 	}
-}
-
-/* ---- TLS ---------------------------------------------------------------- */
-
-void
-stream_start_tls(struct stream *s, SSL *ssl, bool server)
-{
-	stream_flush(s); /* the reply to STARTTLS goes in clear */
-	s->ssl = ssl;
-	s->net_in = BIO_new(BIO_s_mem());
-	s->net_out = BIO_new(BIO_s_mem());
-	bug_on(s->net_in == NULL || s->net_out == NULL);
-	(void)BIO_set_mem_eof_return(s->net_in, -1);
-	SSL_set_bio(ssl, s->net_in, s->net_out);
-	SSL_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
-	s->is_handshaking = true;
-	if (server) {
-		SSL_set_accept_state(ssl);
-	} else {
-		SSL_set_connect_state(ssl);
-		ERR_clear_error();
-		(void)SSL_do_handshake(ssl); /* the first flight */
-		stream_pump(s);
-	}
-	update_want(s);
-}
-
-SSL *
-stream_ssl(const struct stream *s)
-{
-	return s->ssl;
 }
 
 /* ---- names -------------------------------------------------------------- */
