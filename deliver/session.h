@@ -61,11 +61,11 @@ struct session {
 	char *reply_text; /* NULL while idle */
 	struct target targets[TARGETS_MAX];
 	unsigned n_targets;
-	unsigned target; /* the one in use */
-	bool is_clear;	 /* this target's TLS is broken: in clear */
+	unsigned target;	  /* the one in use */
+	bool is_clear;		  /* this target's TLS is broken: in clear */
 	struct tls_policy policy; /* of the job that it was opened for */
 	struct tls_policy need;	  /* the same at this target */
-	struct verdict failure; /* of the target tried last */
+	struct verdict failure;	  /* of the target tried last */
 	struct ehlo ehlo;
 	unsigned uses; /* transactions begun */
 	uint64_t opened_us;

@@ -15,7 +15,6 @@
 #include "smtpd_world.h"
 #include "worker.h"
 
-
 /* Ids differ from run to run; their digits are made equal. */
 static void
 mask(struct buf *b)

@@ -502,8 +502,8 @@ test_domain_never_fails_by_what_cannot_be_told(void **state)
 	(void)state;
 	assert_false(records_judge(&d, NULL, NOW_US, 0));
 	for (unsigned i = 0; i < 100; i++) {
-		assert_false(records_judge(
-		    &d, &rep, NOW_US + i * DAY_US, DAY_US));
+		assert_false(
+		    records_judge(&d, &rep, NOW_US + i * DAY_US, DAY_US));
 	}
 	assert_int_equal(d.state, DOMAIN_VERIFIED);
 	assert_int_equal(d.dkim2_status, CHECK_OK);
