@@ -255,6 +255,7 @@ void
 core_start(struct core *core)
 {
 	core->is_started = true;
+	core->budget = core->conf.slice;
 }
 
 /* ---- time

@@ -157,6 +157,9 @@ retry(struct core *core, uint32_t i)
 {
 	struct rcpt *r = rcpt_at(core, i);
 
+	if (msg_at(core, r->msg)->expiry_s <= core->now_s) {
+		return false;
+	}
 	if (r->state == CORE_RCPT_READY) {
 		probe(core, r->at);
 	} else if (r->state == CORE_RCPT_RESOLVING) {
@@ -259,7 +262,7 @@ admin_next(struct core *core, struct core_out *out)
 	for (;;) {
 		struct admin *a = &core->admin[core->admin_first];
 
-		if (admin_tell(core, out)) {
+		if (admin_tell(core, out) || rcpt_next_ended(core, out)) {
 			return true;
 		}
 		if (core->nadmin == 0 || core->budget == 0) {

@@ -167,6 +167,8 @@ void path_settle(struct core *core, uint32_t path);
 /* Waits at the gate; until_us 0: it is open, but others are before. */
 void path_park(
     struct core *core, uint32_t path, uint32_t gate, uint64_t until_us);
+/* No more, if it waits at that one. */
+void path_unpark(struct core *core, uint32_t path, uint32_t gate);
 void path_admit(struct core *core, uint32_t path);
 void path_feedback(
     struct core *core, uint32_t path, enum core_feedback feedback);

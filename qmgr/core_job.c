@@ -294,6 +294,8 @@ core_adopt(struct core *core, uint32_t msg, uint32_t site, uint32_t source,
 			    ring_get(core, site, core->sources[source].pool);
 
 			job = job_new(core, msg, path_get(core, ring, source));
+			/* Nobody knows in which hour it was counted. */
+			job_at(core, job)->quota_hour = 0;
 		}
 		if (rcpt_at(core, i)->state == CORE_RCPT_HELD) {
 			rcpt_at(core, i)->flags |= RCPT_TO_HOLD;

@@ -477,7 +477,7 @@ message_sweep(struct core *core)
 		core->sweep_us = age < 2 * SWEEP_US ? core->sweep_us + SWEEP_US
 						    : core->now_us - SWEEP_US;
 		core->sweep_at = 1;
-		return age >= 2 * SWEEP_US;
+		return core->sweep_us != core->now_us;
 	}
 	return core->sweep_at < until;
 }

@@ -144,6 +144,21 @@ core_provider(struct core *core, struct str name, bool *is_new)
 	return i;
 }
 
+/* The paths that wait for the provider's limits wait no more. */
+static void
+leave_provider(struct core *core, const struct site *s)
+{
+	struct provider *p = provider_at(core, s->provider);
+
+	for (uint32_t r = s->rings; r != NIL; r = ring_at(core, r)->site_next) {
+		for (uint32_t i = ring_at(core, r)->paths; i != NIL;
+		     i = path_at(core, i)->ring_next) {
+			path_unpark(core, i, p->gate);
+		}
+	}
+	p->refs--;
+}
+
 void
 site_provider(struct core *core, uint32_t site, uint32_t provider)
 {
@@ -156,7 +171,7 @@ site_provider(struct core *core, uint32_t site, uint32_t provider)
 		return;
 	}
 	if (s->provider != NIL) {
-		provider_at(core, s->provider)->refs--;
+		leave_provider(core, s);
 	}
 	if (provider != NIL) {
 		provider_at(core, provider)->refs++;

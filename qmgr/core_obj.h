@@ -74,9 +74,9 @@ struct segment {
 };
 
 struct name {
-	char *p;
-	uint32_t len;
 	uint32_t chain;
+	uint32_t len;
+	char *p; /* NULL: the place is free */
 };
 
 struct domain {

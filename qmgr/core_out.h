@@ -10,7 +10,7 @@
 
 #include "attr.h"
 #include "core.h"
-#include <outcome.h> /* of lib */
+#include "outcome.h"
 
 /* ---- results ------------------------------------------------------------ */
 

@@ -129,6 +129,17 @@ path_admit(struct core *core, uint32_t path)
 	path_settle(core, path);
 }
 
+void
+path_unpark(struct core *core, uint32_t path, uint32_t gate)
+{
+	const struct path *p = path_at(core, path);
+
+	if (p->state == PATH_PARKED && p->gate == gate) {
+		detach(core, path);
+		path_settle(core, path);
+	}
+}
+
 /* ---- closed for a time ------------------------------------------------------
  */
 

@@ -137,9 +137,11 @@ static bool
 is_short_of_quota(const struct core *core, const struct fq *leaf)
 {
 	const struct fq *account = fq_at(core, leaf->parent);
+	uint64_t until_us;
 
-	return (leaf->state == FQ_PARKED && leaf->is_on_quota) ||
-	    (account->state == FQ_PARKED && account->is_on_quota);
+	return (leaf->state == FQ_PARKED || account->state == FQ_PARKED) &&
+	    (tenant_is_used_up(core, leaf->tenant, &until_us) ||
+		tenant_is_used_up(core, account->tenant, &until_us));
 }
 
 static void

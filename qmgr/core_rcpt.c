@@ -148,20 +148,26 @@ queue(struct core *core, uint32_t rcpt, uint32_t site, bool is_front)
 	fq_push(core, ring, rcpt, is_front);
 }
 
+static bool
+is_expired(const struct core *core, uint32_t rcpt)
+{
+	return msg_at(core, rcpt_at(core, rcpt)->msg)->expiry_s <= core->now_s;
+}
+
 static void
 go_on(struct core *core, uint32_t rcpt, bool is_front)
 {
-	const struct rcpt *r = rcpt_at(core, rcpt);
+	uint32_t domain = rcpt_at(core, rcpt)->domain;
 	uint32_t site;
 
-	if (msg_at(core, r->msg)->expiry_s <= core->now_s) {
+	if (is_expired(core, rcpt)) {
 		rcpt_end(core, rcpt, END_EXPIRED);
 		return;
 	}
-	site = domain_site(core, r->domain);
+	site = domain_site(core, domain);
 	if (site != NIL) {
 		queue(core, rcpt, site, is_front);
-	} else if (domain_at(core, r->domain)->state == CORE_DOMAIN_FAILED) {
+	} else if (domain_at(core, domain)->state == CORE_DOMAIN_FAILED) {
 		rcpt_end(core, rcpt, END_DNS);
 	} else {
 		domain_wait(core, rcpt);
@@ -172,7 +178,8 @@ void
 rcpt_ready(struct core *core, uint32_t rcpt)
 {
 	/* Nobody overtakes those that waited for the site before. */
-	if (domain_at(core, rcpt_at(core, rcpt)->domain)->nwaiting > 0) {
+	if (domain_at(core, rcpt_at(core, rcpt)->domain)->nwaiting > 0 &&
+	    !is_expired(core, rcpt)) {
 		domain_wait(core, rcpt);
 		return;
 	}

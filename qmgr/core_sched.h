@@ -118,9 +118,9 @@ enum path_state {
 };
 
 struct path {
-	uint32_t ring;
-	uint32_t source;
 	uint32_t ring_next;
+	uint32_t ring; /* NIL: the place is free */
+	uint32_t source;
 	struct link link; /* available ones of the ring, or at a gate */
 	struct link cancel;
 	double window;
@@ -139,9 +139,9 @@ struct path {
 };
 
 struct job {
-	uint64_t id;
 	uint32_t msg;
 	uint32_t path;
+	uint64_t id; /* 0: the place is free */
 	uint32_t fq; /* account queue */
 	uint32_t tenant;
 	uint32_t provider_gate; /* or NIL */

@@ -34,7 +34,8 @@ void slab_fini(struct slab *s);
 /* A zeroed element, or NIL when max is reached. */
 uint32_t slab_alloc(struct slab *s);
 
-/* Zeroes it, but for the link in its first word. */
+/* Zeroes it, but for the link in its first word: whatever tells that a place
+ * is free must not stand there. */
 void slab_free(struct slab *s, uint32_t i);
 
 static inline void *
