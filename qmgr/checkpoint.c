@@ -223,6 +223,11 @@ put_segments(struct qmgr *q)
 			    &(struct event_segment_removed){
 				.segid = g->segid });
 		}
+		if (g->is_damaged) {
+			put_event(q, EVENT_spool_damaged,
+			    &(struct event_spool_damaged){
+				.segid = g->segid });
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
  * of finished messages. A file goes only when the facts that make it
  * needless are durable.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -86,6 +87,9 @@ release_all(struct qmgr *q)
 	struct seg *g;
 
 	while ((g = segs_next(q->segs, &at)) != NULL) {
+		if (g->is_damaged && segs_open(q->segs, g) == -ENOENT) {
+			g->is_damaged = false; /* somebody has removed it */
+		}
 		if (g->is_removed_before) {
 			g->is_removing = true;
 			remove_file(q, g);

@@ -360,6 +360,14 @@ on_segment_removed(struct qmgr *q, const struct event_segment_removed *e)
 }
 
 static void
+on_spool_damaged(struct qmgr *q, const struct event_spool_damaged *e)
+{
+	if (e->segid != 0) {
+		segs_add(q->segs, e->segid)->is_damaged = true;
+	}
+}
+
+static void
 on_other(struct qmgr *q, unsigned type, const void *event)
 {
 	switch (type) {
@@ -371,6 +379,9 @@ on_other(struct qmgr *q, unsigned type, const void *event)
 		break;
 	case EVENT_segment_removed:
 		on_segment_removed(q, event);
+		break;
+	case EVENT_spool_damaged:
+		on_spool_damaged(q, event);
 		break;
 	case EVENT_path_state:
 		paths_restore(q, event);

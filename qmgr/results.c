@@ -128,6 +128,7 @@ static void
 damaged(struct qmgr *q, const struct subject *s, const struct ipc_result *r)
 {
 	struct core_message m;
+	struct seg *g;
 	uint32_t n;
 	struct event_spool_damaged e = { .text = r->smtp_text };
 	char id[UUID_TEXT_SIZE];
@@ -137,6 +138,10 @@ damaged(struct qmgr *q, const struct subject *s, const struct ipc_result *r)
 		e.segid = m.place.segid;
 		e.off = m.place.rec_off;
 		e.len = m.place.content_len;
+		g = segs_find(q->segs, e.segid);
+		if (g != NULL) {
+			g->is_damaged = true; /* it stays for people to see */
+		}
 	}
 	if (e.text.len > sizeof(text) - 1) {
 		e.text.len = sizeof(text) - 1;
