@@ -291,7 +291,8 @@ paragraph(const struct search *s, struct str rest, struct buf *out)
 		}
 		is_first = false;
 		if (!has_words(line) || is_rule(line)) {
-			if (out->len > 0) {
+			/* "because:" and an empty line: the reason follows */
+			if (out->len > 0 && out->p[out->len - 1] != ':') {
 				break;
 			}
 			continue;

@@ -28,6 +28,7 @@ const struct reply_rule reply_rules_builtin[] = {
 	ENH("4.7.26", AUTH)
 
 	/* What would be taken for something else further down. */
+	TEXT("not listed in * directory", BAD_MAILBOX)
 	TEXT("too many messages on the server", MAILBOX_FULL)
 	TEXT("too many recipients this", RATE)
 	TEXT("rejected due to spam classification", SPAM_CONTENT)
@@ -399,6 +400,7 @@ const struct reply_rule reply_rules_builtin[] = {
 	TEXT("no such recipient", BAD_MAILBOX)
 	TEXT("no such mailbox", BAD_MAILBOX)
 	TEXT("no such account", BAD_MAILBOX)
+	TEXT("no valid recipients", BAD_MAILBOX)
 	TEXT("no such address", BAD_MAILBOX)
 	TEXT("no such person", BAD_MAILBOX)
 	TEXT("no such local user", BAD_MAILBOX)
@@ -434,7 +436,6 @@ const struct reply_rule reply_rules_builtin[] = {
 	TEXT("address doesn't exist", BAD_MAILBOX)
 	TEXT("account does not exist", BAD_MAILBOX)
 	TEXT("address not found", BAD_MAILBOX)
-	TEXT("not listed in * directory", BAD_MAILBOX)
 	TEXT("no mail-enabled", BAD_MAILBOX)
 	TEXT("this address no longer", INACTIVE_MAILBOX)
 	PHASE(REPLY_RCPT | REPLY_REPORT, "mailbox unavailable", BAD_MAILBOX)
