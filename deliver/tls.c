@@ -208,7 +208,10 @@ tls_client(const char *host, bool is_address, const char *key)
 	if (is_address) {
 		ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host);
 	} else {
-		ok = SSL_set_tlsext_host_name(ssl, host) == 1 &&
+		/* SSL_set_tlsext_host_name, whose cast drops const */
+		ok = SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+			 TLSEXT_NAMETYPE_host_name,
+			 (void *)(uintptr_t)host) == 1 &&
 		    SSL_set1_host(ssl, host) == 1;
 		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	}

@@ -112,7 +112,7 @@ set_value(struct conf *c, const struct param *p, const char *text)
 		if (!is_choice(p->choices, text)) {
 			return -EINVAL;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case PARAM_STRING:
 	case PARAM_LIST:
 		*(const char **)at = text;

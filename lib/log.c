@@ -112,6 +112,9 @@ add_prefix(void)
 	buf_printf(&pending, "%s %s[%d]: ", stamp, ident, own_pid());
 }
 
+static void log_line(enum log_level level, const char *fmt, va_list ap)
+    PRINTF(2, 0);
+
 static void
 log_line(enum log_level level, const char *fmt, va_list ap)
 {

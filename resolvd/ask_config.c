@@ -29,8 +29,8 @@
  */
 static const char *const open_zones[] = { "test.", "home.arpa.",
 	"127.in-addr.arpa.",
-	"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
-	"ip6.arpa." };
+	("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+	 "ip6.arpa.") };
 
 static int
 read_file(const char *path, struct buf *out)
