@@ -1,0 +1,152 @@
+#include "core_model.h"
+
+const struct core_limits *
+m_limits(const struct model *m, const struct m_gate *g)
+{
+	return m->now_us < g->over_until_us ? &g->over : &g->base;
+}
+
+bool
+m_gate_open(const struct model *m, const struct m_gate *g)
+{
+	const struct core_limits *l = m_limits(m, g);
+
+	if (g->is_out || l->is_paused ||
+	    (l->max_conn > 0 && g->inflight >= l->max_conn)) {
+		return false;
+	}
+	if (l->rate_msgs > 0 && l->rate_s > 0) {
+		uint64_t one =
+		    (l->rate_s * 1000000ULL + l->rate_msgs - 1) / l->rate_msgs;
+		uint64_t slack = l->burst > 1 ? one * (l->burst - 1) : 0;
+
+		return g->tat_us <= m->now_us + slack;
+	}
+	return true;
+}
+
+uint32_t
+m_used(const struct model *m, const struct m_tenant *t)
+{
+	return t->hour == m_now_s(m) / 3600 ? t->used : 0;
+}
+
+static bool
+one_open(const struct model *m, const struct m_tenant *t)
+{
+	return m_gate_open(m, &t->gate) &&
+	    (t->quota == 0 || m_used(m, t) < t->quota);
+}
+
+bool
+m_tenant_open(const struct model *m, uint32_t account, uint32_t sub)
+{
+	return one_open(m, &m->tenants[account][0]) &&
+	    (sub == 0 || one_open(m, &m->tenants[account][sub]));
+}
+
+uint32_t
+m_capacity(const struct model *m, const struct m_path *p)
+{
+	return p->state == M_PROBING ? 1 : m->conf.credit * (uint32_t)p->window;
+}
+
+bool
+m_path_open(const struct model *m, int site, int source)
+{
+	const struct m_path *p = &m->paths[site][source];
+	int provider = m->site_provider[site];
+
+	return p->state != M_DEAD && p->state != M_SUSPENDED &&
+	    p->inflight < m_capacity(m, p) &&
+	    m_gate_open(m, &m->sources[source]) &&
+	    m_gate_open(m, &m->sites[site]) &&
+	    (provider < 0 || m_gate_open(m, &m->providers[provider]));
+}
+
+/* Jobs of an account for a site and pool. */
+static uint32_t
+jobs_of(const struct model *m, int site, int pool, uint32_t account)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < M_JOBS; i++) {
+		const struct m_job *j = &m->jobs[i];
+
+		n += j->id != 0 && j->site == site &&
+		    m_pool_of[j->source] == pool &&
+		    m->messages[j->message].m.account == account;
+	}
+	return n;
+}
+
+/* Whether mail of the account is ready for the site and pool. */
+static bool
+waits(const struct model *m, int site, int pool, uint32_t account)
+{
+	for (unsigned i = 0; i < M_MESSAGES; i++) {
+		const struct m_message *msg = &m->messages[i];
+
+		if (!msg->is_used || msg->m.account != account ||
+		    msg->m.pool != (uint32_t)pool) {
+			continue;
+		}
+		for (unsigned k = 0; k < M_RCPTS; k++) {
+			if (msg->rcpts[k].state == M_READY &&
+			    msg->rcpts[k].site == site) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* It has its share of the connections while others wait for theirs. */
+static bool
+has_its_share(const struct model *m, int site, int pool, uint32_t account)
+{
+	uint64_t window = 0;
+	uint64_t weights = 0;
+	uint64_t share;
+	unsigned n = 0;
+
+	for (int s = 0; s < M_SOURCES; s++) {
+		const struct m_path *p = &m->paths[site][s];
+
+		if (m_pool_of[s] == pool && p->state != M_DEAD &&
+		    p->state != M_SUSPENDED) {
+			window +=
+			    p->state == M_PROBING ? 1 : (uint64_t)p->window;
+		}
+	}
+	for (uint32_t a = 0; a < M_ACCOUNTS; a++) {
+		if (waits(m, site, pool, a)) {
+			weights += m->tenants[a][0].weight;
+			n++;
+		}
+	}
+	if (n < 2) {
+		return false;
+	}
+	share = 3 * m->tenants[account][0].weight * window / (2 * weights);
+	return jobs_of(m, site, pool, account) >= (share < 2 ? 2 : share);
+}
+
+bool
+m_could_go(
+    const struct model *m, const struct m_message *msg, const struct m_rcpt *r)
+{
+	int pool = (int)msg->m.pool;
+
+	if (r->state != M_READY ||
+	    !m_tenant_open(m, msg->m.account, msg->m.subaccount) ||
+	    has_its_share(m, r->site, pool, msg->m.account)) {
+		return false;
+	}
+	for (int s = 0; s < M_SOURCES; s++) {
+		if (m_pool_of[s] == pool && m_path_open(m, r->site, s)) {
+			return true;
+		}
+	}
+	return false;
+}
