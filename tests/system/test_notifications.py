@@ -1,0 +1,105 @@
+"""What bouncer writes and sends on: notifications to senders, mail for postmaster."""
+
+import email
+import smtplib
+
+import pytest
+
+SENDER = "orders@shop.test"
+
+
+@pytest.fixture
+def boat(new_packetboat):
+    return new_packetboat(mx_forward_to="boss@sink.test")
+
+
+@pytest.fixture
+def shop(boat):
+    account = boat.add_account("shop")
+    boat.add_domain(account, "shop.test")
+    return account
+
+
+def to_mx(boat, recipient: str, text: str, sender: str = ""):
+    with smtplib.SMTP(boat.address, boat.mx_port, local_hostname="mx.elsewhere.test", timeout=20) as smtp:
+        smtp.sendmail(sender, [recipient], text.replace("\n", "\r\n"))
+
+
+def returned(sink):
+    """The first notification that a host got."""
+    return next(m for m in sink.wait_messages() if m.mail_from == "")
+
+
+def test_sender_hears_what_failed(boat, shop, sink, new_sink):
+    """RFC 3461: an account that keeps its envelope sender gets the report there."""
+    boat.tool("pbaccount", "set", "shop", "sender=plain")
+    home = new_sink("shop.test")
+    sink.on("RCPT", "550 5.1.1 No such user here")
+    boat.send(shop, SENDER, "nobody@sink.test", mail_options=("ENVID=QQ314", "RET=HDRS"))
+
+    message = returned(home)
+    assert message.recipients == [SENDER]
+    report = email.message_from_bytes(message.data)
+    assert report.get_content_type() == "multipart/report"
+    words, status, header = report.get_payload()
+    assert "nobody@sink.test" in words.get_payload()
+    assert header.get_content_type() == "text/rfc822-headers"
+    general, recipient = status.get_payload()
+    assert general["Original-Envelope-Id"] == "QQ314"
+    assert recipient["Final-Recipient"] == "rfc822; nobody@sink.test"
+    assert recipient["Action"] == "failed"
+    assert recipient["Status"] == "5.1.1"
+    assert "No such user here" in recipient["Diagnostic-Code"]
+    boat.wait_queue_empty()
+
+
+def test_mail_for_postmaster_is_forwarded_as_it_came(boat, sink):
+    text = "From: a@elsewhere.test\nSubject: help\n\n.a dot\nand more\n"
+    to_mx(boat, "postmaster@bounce.packetboat.test", text, "a@elsewhere.test")
+    message = sink.wait_messages()[0]
+    assert message.mail_from == ""
+    assert message.recipients == ["boss@sink.test"]
+    assert message.data.endswith(text.replace("\n", "\r\n").encode())
+    assert b"X-Packetboat-Forwarded: mail.packetboat.test\r\n" in message.data
+
+
+def test_forwarded_mail_is_not_forwarded_again(boat, sink):
+    to_mx(boat, "postmaster@bounce.packetboat.test",
+          "X-Packetboat-Forwarded: other.test\nSubject: round\n\nx\n")
+    boat.wait_log("not forwarded: it goes round in circles")
+    assert sink.messages == []
+
+
+def test_complaint_to_abuse_is_tied_to_its_message_by_the_token(boat, shop, sink):
+    message_id = boat.send(shop, SENDER, "bob@sink.test")
+    path = sink.wait_messages()[0].mail_from
+    report = ("From: fbl@sink.test\nSubject: complaint\nMIME-Version: 1.0\n"
+              "Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n"
+              "--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nUser-Agent: t/1\nVersion: 1\n"
+              f"Original-Mail-From: <{path}>\n\n--b--\n")
+    to_mx(boat, "abuse@bounce.packetboat.test", report, "fbl@sink.test")
+    assert boat.wait_event("complaint", message_id=message_id)
+    forged = report.replace(path, path[:-30] + "a" + path[-29:])
+    to_mx(boat, "abuse@bounce.packetboat.test", forged, "fbl@sink.test")
+    boat.wait_log("complaint type=abuse.*ignored: not a return path of ours")
+    assert len(boat.events("complaint")) == 1
+
+
+def test_answering_machine_is_no_bounce(boat, shop, sink):
+    message_id = boat.send(shop, SENDER, "bob@sink.test")
+    path = sink.wait_messages()[0].mail_from
+    to_mx(boat, path, "From: bob@sink.test\nSubject: Automatic reply: a test\nAuto-Submitted: auto-replied\n\n"
+          "I am out of the office. No such user is here.\n")
+    assert boat.wait_event("auto_reply", message_id=message_id)
+    assert boat.events("bounce") == [] and boat.events("soft_bounce") == []
+
+
+def test_delay_warning_changes_nothing(boat, shop, sink):
+    boat.send(shop, SENDER, "bob@sink.test")
+    path = sink.wait_messages()[0].mail_from
+    to_mx(boat, path, "From: MAILER-DAEMON@sink.test\nSubject: Delayed Mail (still being retried)\nMIME-Version: 1.0\n"
+          "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n"
+          "--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x.test\n\n"
+          "Final-Recipient: rfc822; bob@sink.test\nAction: delayed\nStatus: 4.4.1\n\n--b--\n")
+    boat.wait_log(r"nothing to do \(delayed\)")
+    assert boat.events("bounce") == [] and boat.events("soft_bounce") == []
