@@ -74,7 +74,7 @@ tls_failure(struct session *s, const char *enh, const char *why)
 {
 	verdict_fini(&s->failure);
 	verdict_local(&s->failure, OUTCOME_DEFERRED, REASON_TLS, enh,
-	    "TLS is required (%s), but %s: %s", s->need.source, why,
+	    "TLS required (%s), but %s: %s", s->need.source, why,
 	    session_peer(s));
 	s->failure.is_connect = true;
 	s->failure.command = "STARTTLS";

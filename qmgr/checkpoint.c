@@ -16,6 +16,7 @@
 #include "qmgr.h"
 #include "recover.h"
 #include "reports.h"
+#include "tls_learn.h"
 
 #define MESSAGES_PER_SLICE 1000
 #define RECORDS_PENDING_MAX 20000
@@ -232,6 +233,19 @@ put_segments(struct qmgr *q)
 }
 
 static void
+put_tls_sites(struct qmgr *q)
+{
+	const struct tls_site *s;
+	struct event_tls_site e;
+	size_t at = 0;
+
+	while ((s = tls_sites_next(q->tls_sites, &at)) != NULL) {
+		tls_learn_event(s, &e);
+		put_event(q, EVENT_tls_site, &e);
+	}
+}
+
+static void
 put_small(struct qmgr *q)
 {
 	struct core_tenant_view t;
@@ -243,6 +257,7 @@ put_small(struct qmgr *q)
 		put(q, CKP_reason,
 		    &(struct ckp_reason){ .number = number, .text = text });
 	}
+	put_tls_sites(q);
 	at = 0;
 	while (core_tenant_next(q->core, &at, &t)) {
 		if (t.quota_used != 0) {

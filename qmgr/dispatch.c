@@ -11,6 +11,7 @@
 #include "log.h"
 #include "qmgr.h"
 #include "return_path.h"
+#include "tls_learn.h"
 
 static bool
 is_usable(const struct deliver *d)
@@ -116,6 +117,8 @@ send_job(struct qmgr *q, const struct core_out *o, const struct job *job,
 		.site = core_site_name(q->core, j->site),
 		.source_ip = tenants_source_ip(q, j->source),
 		.source_name = tenants_source_name(q, j->source),
+		.tls_policy =
+		    tls_learn_word(q, core_site_name(q->core, j->site)),
 		.msgid = o->id,
 		.segid = o->place.segid,
 		.rec_off = o->place.rec_off,

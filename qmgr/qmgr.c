@@ -17,6 +17,7 @@
 #include "reports.h"
 #include "resolve.h"
 #include "tenants.h"
+#include "tls_learn.h"
 #include "tools.h"
 
 /* Segments kept open at most, besides those in use. */
@@ -148,6 +149,7 @@ make_tables(struct qmgr *q)
 	q->notes = notes_new();
 	q->segs = segs_new(OPEN_SEGMENTS);
 	segs_set_closing(q->segs, files_closing, q);
+	tls_learn_init(q);
 	reports_init(q);
 	dsn_init(q);
 }
@@ -157,6 +159,7 @@ free_tables(struct qmgr *q)
 {
 	reports_fini(q);
 	dsn_fini(q);
+	tls_learn_fini(q);
 	notes_free(&q->notes);
 	segs_free(&q->segs);
 }

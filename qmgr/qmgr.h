@@ -41,6 +41,7 @@ struct relocation;
 struct replay;
 struct reports;
 struct sources;
+struct tls_sites;
 
 /* A deliver process by its index. */
 struct deliver {
@@ -69,6 +70,7 @@ struct qmgr {
 	struct relocation *relocation;
 	struct runs *runs;
 	struct replay *replay; /* what recovery left for intake */
+	struct tls_sites *tls_sites;
 
 	/* Asks master for a segment; relocate_file is the answer. NULL: there
 	 * is no master. */

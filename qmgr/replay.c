@@ -13,6 +13,7 @@
 #include "paths.h"
 #include "qmgr.h"
 #include "reports.h"
+#include "tls_learn.h"
 
 /* An accepted record whose place has not been read. */
 struct orphan {
@@ -382,6 +383,9 @@ on_other(struct qmgr *q, unsigned type, const void *event)
 		break;
 	case EVENT_spool_damaged:
 		on_spool_damaged(q, event);
+		break;
+	case EVENT_tls_site:
+		tls_learn_restore(q, event);
 		break;
 	case EVENT_path_state:
 		paths_restore(q, event);

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "qmgr.h"
 #include "reply_class.h"
+#include "tls_learn.h"
 
 /* The fields of attempt.def, from a result to an event. */
 #define REC_U8(f) to->f = r->f;
@@ -182,6 +183,7 @@ static void
 settle(struct qmgr *q, const struct subject *s, struct ipc_result *r,
     const struct core_verdict *v)
 {
+	tls_learn_result(q, s, r);
 	switch (v->fate) {
 	case CORE_FATE_AGAIN:
 		return;

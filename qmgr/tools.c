@@ -5,6 +5,7 @@
 
 #include "buf.h"
 #include "qmgr.h"
+#include "tls_learn.h"
 
 struct runs {
 	struct run *first;
@@ -35,6 +36,10 @@ tools_run(struct qmgr *q, struct tool *t)
 	}
 	if (strcmp(name, "queue.where") == 0) {
 		tool_where(q, t);
+		return;
+	}
+	if (strncmp(name, "tls.", 4) == 0) {
+		tool_tls(q, t);
 		return;
 	}
 	for (size_t i = 0; i < array_len(commands); i++) {

@@ -1,5 +1,5 @@
 /*
- * Commands of pbqueue(1) and pbcat(1).
+ * Commands of pbqueue(1), pbcat(1) and pbtls(1).
  */
 #ifndef QMGR_TOOLS_H
 #define QMGR_TOOLS_H

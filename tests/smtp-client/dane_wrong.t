@@ -21,5 +21,5 @@ S: 250 STARTTLS
 C: STARTTLS
 S: 220 go
 tls
-result 0 outcome=deferred class=tls enh=4.7.5 tls=encrypted policy=dane verified=0 text=TLS is required (dane)
+result 0 outcome=deferred class=tls enh=4.7.5 tls=encrypted policy=dane verified=0 text=TLS required (dane)
 conns 2

@@ -53,6 +53,61 @@ def test_table_raises_and_lowers_the_level_and_is_read_again(make_packetboat, ke
     wrong.wait_messages()
 
 
+# -- learned ---------------------------------------------------------------
+
+@pytest.fixture
+def learning_boat(new_packetboat):
+    return new_packetboat(smtp_tls_learn_successes=2, smtp_tls_learn_days=1, smtp_connection_reuse_limit=1,
+                          retry_schedule="1s", retry_jitter=0)
+
+
+def learn(boat, sink):
+    """Two deliveries over TLS; the site is learned then."""
+    shop = add_shop(boat)
+    for n in (1, 2):
+        boat.send(shop, SENDER, "bob@sink.test")
+        sink.wait_messages(n)
+    boat.wait_queue_empty()
+    boat.wait_log("site mx.sink.test has proven its TLS")
+    return shop
+
+
+def test_learned_site_without_starttls_gets_nothing_until_it_is_pardoned(learning_boat, new_sink):
+    boat, sink = learning_boat, new_sink()
+    shop = learn(boat, sink)
+    sites = boat.tool("pbtls", "--json", "list").lines()
+    assert [(s["site"], s["state"]) for s in sites] == [("mx.sink.test", "learned")]
+
+    sink.certificate = None
+    message_id = boat.send(shop, SENDER, "bob@sink.test")
+    details = boat.wait_event("deferral", message_id=message_id)["details"]
+    assert details["smtp"]["enh"] == "4.7.4"
+    assert "TLS required (learned)" in details["smtp"]["text"]
+    assert (details["tls"]["policy"], details["tls"]["source"]) == ("learned", "learned")
+    alert = boat.wait_event("alert")["details"]
+    assert alert["name"] == "tls_violation" and "mx.sink.test" in alert["text"]
+    boat.wait_log("mail waits, for TLS has always worked there")
+
+    boat.restart()
+    boat.wait_log("status=deferred .TLS required .learned.")
+    assert len(sink.messages) == 2
+    assert "mail waits" in boat.tool("pbtls", "why", "mx.sink.test").out
+    assert boat.tool("pbtls", "export").out == "mx.sink.test encrypt\n"
+
+    boat.tool("pbtls", "pardon", "mx.sink.test")
+    sink.wait_messages(3)
+    assert boat.wait_event("delivery", message_id=message_id)["details"]["tls"]["policy"] == "may"
+    assert boat.tool("pbtls", "--json", "list").lines() == []
+
+
+def test_pinned_site_requires_tls_at_once(learning_boat, new_sink):
+    boat, sink = learning_boat, new_sink("clear.test", tls=False)
+    boat.tool("pbtls", "pin", "mx.clear.test")
+    message_id = submit(boat, "bob@clear.test")
+    assert boat.wait_event("deferral", message_id=message_id)["details"]["tls"]["policy"] == "learned"
+    assert sink.messages == []
+
+
 # -- DANE ------------------------------------------------------------------
 
 @pytest.fixture
