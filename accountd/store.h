@@ -77,6 +77,10 @@ typedef int store_fn(void *arg, struct str key, struct str value);
 int store_each(struct store *s, enum store_table table, struct str prefix,
     store_fn *fn, void *arg) MUST_CHECK;
 
+/* The same for keys behind a key; an empty one: all. */
+int store_each_after(struct store *s, enum store_table table, struct str prefix,
+    struct str after, store_fn *fn, void *arg) MUST_CHECK;
+
 /*
  * Calls fn(arg, status) from the loop once all commits made before are
  * durable (status 0), or cannot be: then the store is broken for good, and

@@ -293,9 +293,17 @@ store_get(struct store *s, struct store_txn *t, enum store_table table,
 	return 0;
 }
 
-static int
-each(DBC *c, struct str prefix, store_fn *fn, void *arg)
+static bool
+begins_with(const DBT *k, struct str prefix)
 {
+	return k->size >= prefix.len &&
+	    (prefix.len == 0 || memcmp(k->data, prefix.p, prefix.len) == 0);
+}
+
+static int
+each(DBC *c, struct str prefix, struct str after, store_fn *fn, void *arg)
+{
+	struct str first = after.len > 0 ? after : prefix;
 	DBT k = { .flags = DB_DBT_REALLOC };
 	DBT v = { .flags = DB_DBT_REALLOC };
 	uint32_t step = DB_SET_RANGE;
@@ -303,20 +311,19 @@ each(DBC *c, struct str prefix, store_fn *fn, void *arg)
 	int r;
 
 	/* The first key is handed over in memory that can be replaced. */
-	k.size = (uint32_t)prefix.len;
-	k.data = malloc(prefix.len + 1);
+	k.size = (uint32_t)first.len;
+	k.data = malloc(first.len + 1);
 	if (k.data == NULL) {
 		return -ENOMEM;
 	}
-	memcpy(k.data, prefix.len > 0 ? prefix.p : "", prefix.len);
-	while (stop == 0 && (r = c->get(c, &k, &v, step)) == 0) {
-		if (k.size < prefix.len ||
-		    (prefix.len > 0 &&
-			memcmp(k.data, prefix.p, prefix.len) != 0)) {
-			break;
+	memcpy(k.data, first.len > 0 ? first.p : "", first.len);
+	while (stop == 0 && (r = c->get(c, &k, &v, step)) == 0 &&
+	    begins_with(&k, prefix)) {
+		struct str key = { k.data, k.size };
+
+		if (step == DB_NEXT || after.len == 0 || !str_eq(key, after)) {
+			stop = fn(arg, key, (struct str){ v.data, v.size });
 		}
-		stop = fn(arg, (struct str){ k.data, k.size },
-		    (struct str){ v.data, v.size });
 		step = DB_NEXT;
 	}
 	free(k.data);
@@ -328,8 +335,8 @@ each(DBC *c, struct str prefix, store_fn *fn, void *arg)
 }
 
 int
-store_each(struct store *s, enum store_table table, struct str prefix,
-    store_fn *fn, void *arg)
+store_each_after(struct store *s, enum store_table table, struct str prefix,
+    struct str after, store_fn *fn, void *arg)
 {
 	DB *db = s->tables[table];
 	DBC *c = NULL;
@@ -338,9 +345,17 @@ store_each(struct store *s, enum store_table table, struct str prefix,
 	if (r != 0) {
 		return failed("cursor", r);
 	}
-	r = each(c, prefix, fn, arg);
+	r = each(c, prefix, after, fn, arg);
 	(void)c->close(c); /* it only read */
 	return r;
+}
+
+int
+store_each(struct store *s, enum store_table table, struct str prefix,
+    store_fn *fn, void *arg)
+{
+	return store_each_after(
+	    s, table, prefix, (struct str){ .len = 0 }, fn, arg);
 }
 
 void

@@ -80,13 +80,25 @@ find_domains(const struct ipc_tx_req *m, struct verdict_input *in)
 	in->sender_domain = d != NULL ? &d->r : NULL;
 }
 
-/*
- * Bit r % 8 of byte r / 8 is set when recipient r must not get mail. Empty
- * when that holds for none. Returns 0, -EBADMSG or -EIO.
- */
+/* Bit r % 8 of byte r / 8 is set when recipient r must not get mail; a reason
+ * for each of these. */
+struct suppressed {
+	struct buf bits; /* empty: none */
+	struct buf reasons;
+};
+
+static void
+note_suppressed(struct suppressed *s, size_t rcpt, int reason)
+{
+	buf_zero(&s->bits, rcpt / 8 + 1 - s->bits.len);
+	s->bits.p[rcpt / 8] |= (uint8_t)(1u << rcpt % 8);
+	buf_u8(&s->reasons, (uint8_t)reason);
+}
+
+/* Returns 0, -EBADMSG or -EIO. */
 static int
-find_suppressed(
-    const struct ipc_tx_req *m, uint32_t sub, uint64_t now, struct buf *bits)
+find_suppressed(const struct ipc_tx_req *m, uint32_t sub, uint64_t now,
+    struct suppressed *out)
 {
 	struct str rest = m->rcpts;
 	size_t n = 0;
@@ -108,8 +120,7 @@ find_suppressed(
 			return r;
 		}
 		if (r > 0) {
-			buf_zero(bits, n / 8 + 1 - bits->len);
-			bits->p[n / 8] |= (uint8_t)(1u << n % 8);
+			note_suppressed(out, n, r);
 		}
 		rest.p += 2 + len;
 		rest.len -= 2u + len;
@@ -120,7 +131,7 @@ find_suppressed(
 
 static void
 answer(struct peer *p, uint32_t id, const struct verdict *v, uint32_t sub,
-    const struct buf *suppressed)
+    const struct suppressed *s)
 {
 	char bounce[320] = "";
 	struct ipc_tx_rep rep = {
@@ -132,7 +143,8 @@ answer(struct peer *p, uint32_t id, const struct verdict *v, uint32_t sub,
 		.flags = v->flags,
 		.sign_domain = v->sign_domain,
 		.pool = v->pool,
-		.suppressed = buf_str(suppressed),
+		.suppressed = buf_str(&s->bits),
+		.reasons = buf_str(&s->reasons),
 	};
 
 	if (v->has_return_domain) {
@@ -166,7 +178,7 @@ tx_on_tx(struct peer *p, uint32_t id, const void *msg)
 		.want_pool = m->want_pool,
 		.now_us = clock_wall_us(),
 	};
-	struct buf suppressed = { 0 };
+	struct suppressed suppressed = { 0 };
 	struct verdict v;
 	uint32_t sub;
 
@@ -179,8 +191,10 @@ tx_on_tx(struct peer *p, uint32_t id, const void *msg)
 		v = (struct verdict){ .code = 451,
 			.enh = "4.3.0",
 			.text = "The recipients cannot be checked now" };
-		buf_clear(&suppressed, 0);
+		buf_clear(&suppressed.bits, 0);
+		buf_clear(&suppressed.reasons, 0);
 	}
 	answer(p, id, &v, sub, &suppressed);
-	buf_fini(&suppressed);
+	buf_fini(&suppressed.bits);
+	buf_fini(&suppressed.reasons);
 }

@@ -107,6 +107,9 @@ bool event_rcpt_next(struct str *rcpts, struct event_rcpt *out);
  * qmgr writes the recipient's blocked event at intake and never sends. It is
  * in the record, so that a crash cannot part it from the message. */
 #define RCPT_BLOCKED 16u
+/* Why: a suppression_reason above it; 0 when that is not known. */
+#define RCPT_BLOCKED_FOR(reason) ((uint8_t)(RCPT_BLOCKED | (reason) << 5))
+#define RCPT_BLOCKED_REASON(notify) ((unsigned)(notify) >> 5)
 
 /* flags of an accepted event */
 #define MESSAGE_NODOTS 1u	 /* no line of the content begins with a dot */

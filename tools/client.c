@@ -232,11 +232,17 @@ read_reply(int fd, void (*line)(json_t *line, void *arg), void *arg)
 {
 	static char packet[IPC_PACKET_MAX];
 	struct reply r = { .line = line, .arg = arg };
+	bool was_reset = false;
 
 	while (!r.is_over) {
 		ssize_t n = recv(fd, packet, sizeof(packet), 0);
 
-		if (n < 0 && errno == EINTR) {
+		/* A daemon that answers before it has read all of our data
+		 * closes with a reset; the answer is behind it. */
+		if (n < 0 &&
+		    (errno == EINTR ||
+			(errno == ECONNRESET && !was_reset))) {
+			was_reset = was_reset || errno == ECONNRESET;
 			continue;
 		}
 		if (n <= 0) {
