@@ -152,12 +152,22 @@ answer_site(struct core *core, struct domain *d, uint32_t site,
 	d->fails = 0;
 }
 
+/* No longer than a retry would wait: who wants to know soon says so there. */
+static uint32_t
+later_wait_s(const struct core *core, uint32_t fails)
+{
+	uint32_t last = core->conf.nretry - 1;
+	uint32_t retry_s = core->conf.retry_s[fails < last ? fails : last];
+
+	return later_s[fails] < retry_s ? later_s[fails] : retry_s;
+}
+
 static void
 answer_later(struct core *core, uint32_t domain)
 {
 	struct domain *d = domain_at(core, domain);
 
-	d->until_us = after(core, later_s[d->fails]);
+	d->until_us = after(core, later_wait_s(core, d->fails));
 	if (d->fails < array_len(later_s) - 1) {
 		d->fails++;
 	}
@@ -271,4 +281,26 @@ core_domain_next(
 		}
 	}
 	return -EAGAIN;
+}
+
+uint32_t
+core_domain_untold(
+    struct core *core, uint32_t domain, struct core_untold *out, uint32_t max)
+{
+	struct domain *d = domain_at(core, domain);
+	uint32_t i = d->waiting;
+	uint32_t n = 0;
+
+	for (; i != NIL && n < max;
+	     i = list_next(d->waiting, rcpt_kin(core), i)) {
+		struct rcpt *r = rcpt_at(core, i);
+
+		if ((r->flags & RCPT_DNS_TOLD) == 0) {
+			r->flags |= RCPT_DNS_TOLD;
+			out[n++] = (struct core_untold){ .msg = r->msg,
+				.ordinal = r->ordinal,
+				.attempts = r->attempts };
+		}
+	}
+	return n;
 }

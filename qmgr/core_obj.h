@@ -42,9 +42,10 @@ struct msg {
 #define RCPT_END_MASK 3u /* why it ended: enum end_reason */
 #define RCPT_TO_HOLD 4u	 /* when its job is over */
 #define RCPT_TO_DELETE 8u
-#define RCPT_UNREADY 16u /* HELD until its message has an LSN; at: due, s */
-#define RCPT_FAR 16u	 /* waits in the far list */
-#define RCPT_OVERDUE 32u /* waits in the overdue list */
+#define RCPT_DNS_TOLD 32u /* core_domain_untold gave it */
+#define RCPT_UNREADY 16u  /* HELD until its message has an LSN; at: due, s */
+#define RCPT_FAR 16u	  /* waits in the far list */
+#define RCPT_OVERDUE 32u  /* waits in the overdue list */
 
 enum end_reason { END_EXPIRED, END_DNS, END_DELETED };
 

@@ -138,6 +138,21 @@ struct core_domain_view {
 int core_domain_next(const struct core *core, uint32_t *at,
     struct core_domain_view *v) MUST_CHECK;
 
+/* A recipient that waits for its domain's site. */
+struct core_untold {
+	uint32_t msg;
+	uint16_t ordinal;
+	uint16_t attempts; /* made so far */
+};
+
+/*
+ * Up to max recipients that wait for the domain's site and were not given
+ * here before: so that the shell says once of each why it waits. Returns how
+ * many they are.
+ */
+uint32_t core_domain_untold(
+    struct core *core, uint32_t domain, struct core_untold *out, uint32_t max);
+
 /* ---- segments ----------------------------------------------------------- */
 
 struct core_segment_view {
