@@ -1,5 +1,6 @@
 /*
- * hook.add, list, delete; and what webhookd says about an endpoint.
+ * hook.add, list, enable, disable, delete; and what webhookd says about an
+ * endpoint.
  */
 #include <errno.h>
 #include <openssl/evp.h>
@@ -96,6 +97,13 @@ all_kinds(void)
 	return kinds;
 }
 
+/* Those that CloudMailin sends, and deferral. */
+#define DEFAULT_KINDS                                                          \
+	(1ULL << EVENT_delivery | 1ULL << EVENT_bounce |                       \
+	    1ULL << EVENT_soft_bounce | 1ULL << EVENT_open |                   \
+	    1ULL << EVENT_click | 1ULL << EVENT_complaint |                    \
+	    1ULL << EVENT_blocked | 1ULL << EVENT_deferral)
+
 static bool
 take_kinds(struct tool *t, struct schema_hook *h)
 {
@@ -104,7 +112,11 @@ take_kinds(struct tool *t, struct schema_hook *h)
 	struct str word;
 	char safe[64];
 
-	h->kinds = list.len == 0 ? all : 0;
+	h->kinds = list.len == 0 ? DEFAULT_KINDS : 0;
+	if (str_is(list, "all")) {
+		h->kinds = all;
+		return true;
+	}
 	while (str_split(&list, ',', &word)) {
 		const struct event_desc *e;
 
@@ -261,24 +273,71 @@ find_hook(struct tool *t, uint32_t account, uint32_t sub)
 	return NULL;
 }
 
-static void
-hook_delete(struct tool *t)
+/* The one that the arguments name; or NULL, and the tool has been told. */
+static const struct hook *
+hook_arg(struct tool *t)
 {
 	const struct account *owner = command_account(t);
 	const struct hook *h;
-	struct change *c;
 	uint32_t account;
 	uint32_t sub;
 	char safe[128];
 
 	if (owner == NULL) {
-		return;
+		return NULL;
 	}
 	command_ids(owner, &account, &sub);
 	h = find_hook(t, account, sub);
 	if (h == NULL) {
 		tool_end(t, EX_NOUSER, "%s has no hook %s", owner->full_name,
 		    str_safe(safe, sizeof(safe), str_of(tool_arg(t, "hook"))));
+	}
+	return h;
+}
+
+static void
+set_disabled(struct tool *t, bool is_disabled)
+{
+	const struct hook *h = hook_arg(t);
+	struct schema_hook new;
+	struct change *c;
+	int r;
+
+	if (h == NULL) {
+		return;
+	}
+	new = h->r;
+	new.is_disabled = is_disabled;
+	new.reason = is_disabled ? STR("by the administrator") : STR("");
+	c = change_begin(accountd.model);
+	r = change_put(c, SCHEMA_hook, &new);
+	if (r < 0) {
+		command_failed(t, &c, r);
+	} else if (command_commit(t, &c)) {
+		push_hook(new.id);
+		command_done(t, json_of(model_hook(accountd.model, new.id)));
+	}
+}
+
+static void
+hook_enable(struct tool *t)
+{
+	set_disabled(t, false);
+}
+
+static void
+hook_disable(struct tool *t)
+{
+	set_disabled(t, true);
+}
+
+static void
+hook_delete(struct tool *t)
+{
+	const struct hook *h = hook_arg(t);
+	struct change *c;
+
+	if (h == NULL) {
 		return;
 	}
 	push_hook_deleted(h);
@@ -317,6 +376,8 @@ hooks_on_state(struct peer *p, uint32_t id, const void *msg)
 const struct command hook_commands[] = {
 	{ "hook.add", hook_add },
 	{ "hook.list", hook_list },
+	{ "hook.enable", hook_enable },
+	{ "hook.disable", hook_disable },
 	{ "hook.delete", hook_delete },
 	{ 0 },
 };

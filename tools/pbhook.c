@@ -10,7 +10,7 @@ static const char usage[] =
     "usage: pbhook [-c DIR] [--json] add ACCOUNT[/SUB] URL [--kinds KIND,...]\n"
     "              [--format cloudmailin|mandrill]\n"
     "       pbhook [-c DIR] [--json] list [ACCOUNT[/SUB]]\n"
-    "       pbhook [-c DIR] [--json] delete ACCOUNT[/SUB] ID|URL\n"
+    "       pbhook [-c DIR] [--json] enable|disable|delete ACCOUNT[/SUB] ID|URL\n"
     "       pbhook [-c DIR] [--json] status [ACCOUNT]\n"
     "       pbhook [-c DIR] [--json] test ACCOUNT[/SUB] ID|URL\n"
     "       pbhook [-c DIR] [--json] replay ACCOUNT[/SUB] ID|URL TIME|EVENT\n";
@@ -107,6 +107,8 @@ static const struct verb {
 } verbs[] = {
 	{ "add", "accountd", "hook.add", "url", NULL, print_new },
 	{ "list", "accountd", "hook.list", NULL, NULL, print_row },
+	{ "enable", "accountd", "hook.enable", "hook", NULL, print_nothing },
+	{ "disable", "accountd", "hook.disable", "hook", NULL, print_nothing },
 	{ "delete", "accountd", "hook.delete", "hook", NULL, print_nothing },
 	{ "status", "webhookd", "hook.status", NULL, NULL, print_status },
 	{ "test", "webhookd", "hook.test", "hook", NULL, print_test },

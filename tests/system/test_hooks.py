@@ -1,0 +1,45 @@
+"""Endpoints as administrators manage them."""
+
+from lib.wait import wait_for
+
+
+def the_hook(boat):
+    return boat.tool("pbhook", "list", "--json", "shop").lines()[0]
+
+
+def test_new_hooks_get_the_usual_kinds_and_no_others(packetboat, account, sink, new_webhook):
+    usual, everything = new_webhook(), new_webhook()
+    packetboat.tool("pbhook", "add", "shop", usual.url)
+    packetboat.tool("pbhook", "add", "shop", everything.url, "--kinds", "all")
+    assert sorted(the_hook(packetboat)["kinds"]) == ["blocked", "bounce", "click", "complaint", "deferral", "delivery",
+                                                     "open", "soft_bounce"]
+    packetboat.send(account, "a@shop.test", "bob@sink.test")
+    usual.wait_event("delivery")
+    everything.wait_event("delivery")
+    assert everything.events("accepted") and not usual.events("accepted")
+
+
+def test_disabled_hook_gets_its_events_when_it_is_enabled(packetboat, account, sink, new_webhook):
+    hook = new_webhook()
+    packetboat.tool("pbhook", "add", "shop", hook.url)
+    packetboat.tool("pbhook", "disable", "shop", hook.url)
+    assert the_hook(packetboat)["status"] == "disabled"
+    message_id = packetboat.send(account, "a@shop.test", "bob@sink.test")
+    packetboat.wait_event("delivery")
+    packetboat.kill("webhookd")  # a new one knows it too
+    wait_for(lambda: packetboat.tool("pbhook", "status", "shop", check=False).code == 0, 20, "webhookd is back")
+    assert hook.posts == []
+    packetboat.tool("pbhook", "enable", "shop", hook.url)
+    assert the_hook(packetboat)["status"] == "active"
+    hook.wait_event("delivery", message_id=message_id)
+    assert packetboat.tool("pbhook", "enable", "shop", "http://other.test/", check=False).code == 67
+
+
+def test_key_tells_where_it_was_used_from(packetboat, account, sink):
+    for _ in range(2):
+        packetboat.send(account, "a@shop.test", "bob@sink.test")
+    key = packetboat.tool("pbkey", "list", "--json", "shop").lines()[0]["id"]
+    used = packetboat.tool("pbkey", "show", "--json", "shop", key).json()["used_from"]
+    assert [u["address"] for u in used] == ["127.0.0.1"]
+    assert used[0]["count"] == 2 and used[0]["first"] <= used[0]["last"]
+    assert "used from 127.0.0.1: 2 times" in packetboat.tool("pbkey", "show", "shop", key).out
