@@ -5,11 +5,14 @@
 #include <string.h>
 
 #include "core_name.h"
+#include "core_view.h"
 #include "log.h"
 #include "map.h"
 #include "plan.h"
 #include "qmgr.h"
+#include "reply_class.h"
 #include "resolve.h"
+#include "results.h"
 
 #define TIMEOUT_US (30 * US_PER_S)
 /* Reasons of failed domains kept; a flood of made-up domains starts anew. */
@@ -91,6 +94,72 @@ on_site(struct qmgr *q, uint32_t domain, const struct ipc_site_rep *m)
 	    m->ttl_s > TTL_MIN_S ? m->ttl_s : TTL_MIN_S);
 }
 
+/* ---- no answer for now -------------------------------------------------- */
+
+/* Recipients of one domain told about in one go. */
+#define TOLD_AT_ONCE 1000
+
+/* When resolvd is asked again, seconds. */
+static uint32_t
+asked_again_s(const struct qmgr *q, uint32_t domain)
+{
+	struct core_domain_view v;
+	uint32_t at = domain - 1;
+
+	if (core_domain_next(q->core, &at, &v) == 1 && v.domain == domain) {
+		return (uint32_t)(v.until_us / US_PER_S);
+	}
+	return (uint32_t)(qmgr_now(q) / US_PER_S);
+}
+
+static void
+tell_one(struct qmgr *q, const struct core_untold *u, struct str reason,
+    uint32_t due_s)
+{
+	struct buf record = { 0 };
+	struct event_accepted e;
+	struct core_message m;
+	uint32_t n;
+	struct ipc_result r = {
+		.attempt = u->attempts,
+		.smtp_enh = STR("4.4.3"),
+		.smtp_text = reason,
+		.class = str_of(reason_desc(REASON_DNS)->name),
+	};
+	struct core_verdict v = { .attempts = u->attempts, .due_s = due_s };
+	struct subject s = {
+		.now_us = qmgr_now(q), .msg = u->msg, .rcpt = u->ordinal
+	};
+
+	if (core_message_get(q->core, u->msg, &m, &n) < 0) {
+		return;
+	}
+	s.msgid = m.id;
+	s.accept_lsn = m.accept_lsn;
+	s.account = m.account;
+	s.subaccount = m.subaccount;
+	if (accepted_reread(q, &m.place, &record, &e) == 0) {
+		r.rcpt_to = accepted_rcpt(&e, u->ordinal).address;
+	}
+	outcome_deferred(q, &s, &r, &v);
+	buf_fini(&record);
+}
+
+/* Once for each recipient that waits for the domain. */
+static void
+tell_waiting(struct qmgr *q, uint32_t domain, struct str reason)
+{
+	struct core_untold *all = mem_alloc(TOLD_AT_ONCE * sizeof(*all));
+	uint32_t due_s = asked_again_s(q, domain);
+	uint32_t n;
+
+	n = core_domain_untold(q->core, domain, all, TOLD_AT_ONCE);
+	for (uint32_t i = 0; i < n; i++) {
+		tell_one(q, &all[i], reason, due_s);
+	}
+	free(all);
+}
+
 static void
 log_temporary(struct str domain, struct str reason)
 {
@@ -103,6 +172,15 @@ log_temporary(struct str domain, struct str reason)
 }
 
 static void
+on_later(struct qmgr *q, uint32_t domain, struct str name, struct str reason)
+{
+	log_temporary(name, reason);
+	core_site_answer(
+	    q->core, domain, CORE_ANSWER_LATER, CORE_NONE, CORE_NONE, 0);
+	tell_waiting(q, domain, reason);
+}
+
+static void
 on_answer(struct qmgr *q, struct str name, const struct ipc_site_rep *m)
 {
 	/* The core keeps the number while the question is open. */
@@ -112,9 +190,7 @@ on_answer(struct qmgr *q, struct str name, const struct ipc_site_rep *m)
 		return;
 	}
 	if (m == NULL) {
-		log_temporary(name, STR("resolvd did not answer"));
-		core_site_answer(q->core, domain, CORE_ANSWER_LATER, CORE_NONE,
-		    CORE_NONE, 0);
+		on_later(q, domain, name, STR("resolvd did not answer"));
 		return;
 	}
 	switch ((enum dns_status)m->status) {
@@ -123,9 +199,7 @@ on_answer(struct qmgr *q, struct str name, const struct ipc_site_rep *m)
 		on_site(q, domain, m);
 		return;
 	case DNS_TEMPORARY:
-		log_temporary(name, m->reason);
-		core_site_answer(q->core, domain, CORE_ANSWER_LATER, CORE_NONE,
-		    CORE_NONE, 0);
+		on_later(q, domain, name, m->reason);
 		return;
 	case DNS_NXDOMAIN:
 	case DNS_NULL_MX:

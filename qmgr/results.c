@@ -88,9 +88,9 @@ outcome_delivered(
 	result_log(s, r, "sent");
 }
 
-static void
-deferred(struct qmgr *q, const struct subject *s, const struct ipc_result *r,
-    const struct core_verdict *v)
+void
+outcome_deferred(struct qmgr *q, const struct subject *s,
+    const struct ipc_result *r, const struct core_verdict *v)
 {
 	struct event_deferral e = { SUBJECT(s) };
 
@@ -189,11 +189,11 @@ settle(struct qmgr *q, const struct subject *s, struct ipc_result *r,
 		return;
 	case CORE_FATE_RETRY:
 	case CORE_FATE_DELETED:
-		deferred(q, s, r, v);
+		outcome_deferred(q, s, r, v);
 		return;
 	case CORE_FATE_HELD:
 		if (r->outcome != OUTCOME_RETURNED) {
-			deferred(q, s, r, v);
+			outcome_deferred(q, s, r, v);
 		}
 		held(q, s);
 		return;
@@ -324,6 +324,9 @@ outcome_result(struct qmgr *q, struct peer *p, const struct ipc_result *r)
 		apply(q, job, &copy);
 	} else {
 		apply_late(q, &copy);
+	}
+	if (d->peer != p) {
+		return; /* the last words of one that has a successor */
 	}
 	d->seen = r->seq;
 	d->seen_at = jrn_position(q->jrn);

@@ -30,6 +30,10 @@ struct subject outcome_subject(const struct qmgr *q, const struct core_out *o);
 /* Milliseconds since the message was accepted. */
 uint64_t outcome_age_ms(const struct subject *s);
 
+/* Writes and logs that the recipient is tried again. */
+void outcome_deferred(struct qmgr *q, const struct subject *s,
+    const struct ipc_result *r, const struct core_verdict *v);
+
 /* Write and log a final fact; failing also sees to a notification. */
 void outcome_delivered(
     struct qmgr *q, const struct subject *s, const struct ipc_result *r);

@@ -252,6 +252,10 @@ on_site(struct peer *p, uint32_t id, const void *msg)
 			.reason = STR("no such domain"),
 			.ttl_s = 60 };
 	}
+	if (str_starts(m->domain, "later.") && !w.is_dns_back) {
+		r = (struct ipc_site_rep){ .status = DNS_TEMPORARY,
+			.reason = STR("no answer") };
+	}
 	(void)peer_send(p, IPC_site_rep, id, &r);
 }
 

@@ -55,6 +55,8 @@ struct world {
 	uint32_t dsns;
 	uint64_t last_dsn;
 
+	bool is_dns_back; /* domains later.* have an answer */
+
 	uint8_t pressure; /* as smtpd heard it */
 };
 

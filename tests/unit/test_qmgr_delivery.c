@@ -170,6 +170,28 @@ test_a_domain_without_service_is_a_bounce(void **state)
 }
 
 static void
+test_a_domain_without_an_answer_is_a_deferral_told_once(void **state)
+{
+	struct event_deferral e;
+
+	(void)state;
+	send(&(struct world_mail){
+	    .rcpts = { "a@later.test", "b@later.test" } });
+	assert_int_equal(w.n_jobs, 0);
+	assert_int_equal(world_events(EVENT_deferral), 2);
+	assert_true(world_last_event(EVENT_deferral, &e));
+	assert_memory_equal(e.smtp_text.p, "no answer", 9);
+	assert_int_equal(e.attempt, 0);
+	assert_true(e.next_try_us > clock_wall_us());
+	fake_loop_pass(300 * US_PER_S);
+	assert_int_equal(world_events(EVENT_deferral), 2);
+	w.is_dns_back = true;
+	fake_loop_pass(600 * US_PER_S);
+	assert_int_equal(w.n_jobs, 2);
+	assert_int_equal(w.jobs[0].attempts[0], 1);
+}
+
+static void
 test_suppressed_recipients_are_told_and_never_tried(void **state)
 {
 	struct event_blocked e;
@@ -420,6 +442,7 @@ main(void)
 		T(test_a_hard_failure_is_a_bounce),
 		T(test_an_expired_message_is_a_soft_bounce),
 		T(test_a_domain_without_service_is_a_bounce),
+		T(test_a_domain_without_an_answer_is_a_deferral_told_once),
 		T(test_suppressed_recipients_are_told_and_never_tried),
 		T(test_a_test_message_is_never_sent),
 		T(test_a_message_for_later_waits),
