@@ -11,6 +11,7 @@
 #include "domain.h"
 #include "service.h"
 #include "session.h"
+#include "tls_broken.h"
 
 static uint32_t
 random_number(void *arg)
@@ -71,6 +72,9 @@ begin_facts(struct session *s)
 	f->dest_port = route_port(s->route);
 	f->pref = h->pref;
 	s->need = tls_policy_at_host(&s->policy, h->tlsa_state);
+	if (s->need.level <= TLS_MAY && tls_broken_is(session_tls_key(s))) {
+		s->is_clear = true;
+	}
 	f->tls.policy = s->need.name;
 	f->tls.source = s->need.source;
 	f->tls.result = s->is_clear ? "failed" : "none";

@@ -9,8 +9,7 @@
 #include "esmtp.h"
 #include "session.h"
 #include "tls.h"
-
-#define KEY_SIZE 320
+#include "tls_broken.h"
 
 static void
 set_failure(struct session *s, enum phase phase, const struct smtp_reply *r)
@@ -157,17 +156,15 @@ dane_ssl(const struct session *s)
 static SSL *
 new_ssl(const struct session *s)
 {
-	char key[KEY_SIZE];
 	struct plan_address a;
 	uint16_t port;
 
 	if (s->need.level == TLS_DANE) {
 		return dane_ssl(s);
 	}
-	(void)snprintf(key, sizeof(key), "%s:%u", s->facts.dest_host,
-	    (unsigned)s->facts.dest_port);
 	return tls_client(s->facts.dest_host,
-	    route_parse(str_of(s->facts.dest_host), &port, &a) == 0, key);
+	    route_parse(str_of(s->facts.dest_host), &port, &a) == 0,
+	    session_tls_key(s));
 }
 
 static void
@@ -242,15 +239,14 @@ hello_reply(struct session *s, const struct smtp_reply *r)
 void
 hello_broken(struct session *s, enum broken how)
 {
-	char key[KEY_SIZE];
-
 	verdict_fini(&s->failure);
 	session_broken_verdict(s, how, &s->failure);
 	s->failure.is_connect = true;
 	if (s->phase == PHASE_TLS) {
-		(void)snprintf(key, sizeof(key), "%s:%u", s->facts.dest_host,
-		    (unsigned)s->facts.dest_port);
-		tls_forget(key);
+		tls_forget(session_tls_key(s));
+		if (s->need.level <= TLS_MAY) {
+			tls_broken_remember(session_tls_key(s));
+		}
 		if (how == BROKEN_LOST) {
 			tls_failure(s, "4.7.5", stream_error_text(s->stream));
 		}

@@ -147,8 +147,8 @@ job_new(const struct ipc_job *m)
 	j->arrived_us = clock_mono_us();
 	read_rcpts(j, m->rcpts);
 	load(j, m->rec_off);
-	j->policy = tls_policy_decide(m->tls_policy,
-	    tls_table_find(m->next_hop, m->site), j->flags);
+	j->policy = tls_policy_decide(
+	    m->tls_policy, tls_table_find(m->next_hop, m->site), j->flags);
 	TAILQ_INSERT_TAIL(&jobs_all, j, all);
 	return j;
 }

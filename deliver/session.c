@@ -148,6 +148,16 @@ parser_begin(struct session *s)
 }
 
 const char *
+session_tls_key(const struct session *s)
+{
+	static char key[sizeof(s->facts.dest_host) + 8];
+
+	(void)snprintf(key, sizeof(key), "%s:%u", s->facts.dest_host,
+	    (unsigned)s->facts.dest_port);
+	return key;
+}
+
+const char *
 session_peer(const struct session *s)
 {
 	static char text[256 + 64];

@@ -141,6 +141,10 @@ void session_close(struct session *s);
 /* Ends its job by the verdicts it has. */
 void session_result(struct session *s);
 
+/* "mx.example:25": names the server for tls.h and tls_broken.h; until the
+ * next call. */
+const char *session_tls_key(const struct session *s);
+
 /* "mx.example[192.0.2.1]:25", until the next call. */
 const char *session_peer(const struct session *s);
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import ssl
+import time
 
 import pytest
 
@@ -22,6 +23,32 @@ def tlsa(certificate) -> str:
     """3 0 1: the digest of the certificate itself."""
     pem = certificate.cert.read_text().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
     return "3 0 1 " + hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+
+
+# -- opportunistic ---------------------------------------------------------
+
+def test_broken_handshake_is_retried_in_clear_and_remembered(new_packetboat, new_sink):
+    def break_off():
+        raise ConnectionError("no handshake today")
+    boat, sink = new_packetboat(smtp_connection_reuse_limit=1, smtp_tls_broken_time="5s"), new_sink()
+    works, sink._tls_context = sink._tls_context, break_off
+    shop = add_shop(boat)
+    first = boat.send(shop, SENDER, "bob@sink.test")
+    sink.wait_messages(1)
+    tls = boat.wait_event("delivery", message_id=first)["details"]["tls"]
+    assert tls["result"] == "failed" and tls["fallback"]
+    assert sink.connections == 2
+
+    boat.send(shop, SENDER, "bob@sink.test")
+    sink.wait_messages(2)
+    assert sink.connections == 3
+    assert "STARTTLS" not in sink.sessions[2].commands()
+
+    sink._tls_context = works
+    time.sleep(5)
+    third = boat.send(shop, SENDER, "bob@sink.test")
+    sink.wait_messages(3)
+    assert boat.wait_event("delivery", message_id=third)["details"]["tls"]["result"] == "verified"
 
 
 # -- the table -------------------------------------------------------------
