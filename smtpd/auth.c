@@ -114,7 +114,7 @@ got_verdict(void *arg, enum ipc_type type, const void *m)
 	const char *mechanism = s->auth_method;
 	enum account_verdict verdict = verdict_of(type, rep);
 
-	s->call = 0;
+	s->ask = NULL;
 	s->is_waiting = false;
 	s->auth_method = NULL;
 	switch (verdict) {

@@ -203,7 +203,7 @@ got_client(void *arg, enum ipc_type type, const void *m)
 	const struct ipc_auth_rep *rep = m;
 	const char *refusal;
 
-	s->call = 0;
+	s->ask = NULL;
 	s->is_waiting = false;
 	refusal = verdict_reply(
 	    type == IPC_auth_rep ? rep->verdict : ACCOUNT_TRY_LATER);
@@ -358,7 +358,7 @@ got_rcpt(void *arg, enum ipc_type type, const void *m)
 	struct event_rcpt e = { .address = str_of(tx->asked_rcpt) };
 	const char *to = tx->asked_rcpt;
 
-	s->call = 0;
+	s->ask = NULL;
 	s->is_waiting = false;
 	if (type != IPC_rcpt_rep) {
 		refuse_rcpt(s, "451 4.3.0 Temporary lookup failure", to);

@@ -63,9 +63,7 @@ release(struct session *s)
 {
 	session_reset_tx(s);
 	login_end(&s->login);
-	if (s->call != 0) {
-		peer_call_cancel(s->call_peer, s->call);
-	}
+	ask_cancel(&s->ask);
 	client_leave(s->client);
 	worker_remove(s);
 	free(s);
@@ -92,12 +90,9 @@ int
 session_ask(
     struct session *s, enum ipc_type type, const void *req, peer_reply_fn *fn)
 {
-	struct peer *p = service_peer(ROLE_ACCOUNTD, 0);
-	int r = peer_call(
-	    p, type, req, -1, conf()->smtpd_service_timeout, fn, s, &s->call);
+	int r = ask_new(&s->ask, ROLE_ACCOUNTD, type, req, -1, fn, s);
 
 	if (r == 0) {
-		s->call_peer = p;
 		s->is_waiting = true;
 	}
 	return r;

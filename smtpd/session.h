@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ask.h"
 #include "attr.h"
 #include "client.h"
 #include "domain.h"
@@ -78,8 +79,7 @@ struct session {
 	struct session_account account;
 	char auth_user[255];
 	const char *auth_method;
-	uint32_t call; /* request of AUTH, MAIL or RCPT under way; 0: none */
-	struct peer *call_peer; /* whom it went to; there while call is */
+	struct ask *ask; /* of AUTH, MAIL or RCPT; NULL: none under way */
 
 	uint16_t port;
 	char ip[46];
@@ -98,8 +98,8 @@ void session_free(struct session *s);
 void session_run(struct session *s);
 
 /*
- * Asks accountd; fn gets s and must clear s->call and s->is_waiting. Returns 0
- * and waits, or -errno of peer_call.
+ * Asks accountd; fn gets s and must clear s->ask and s->is_waiting. Returns 0
+ * and waits, or -errno of ask_new.
  */
 int session_ask(struct session *s, enum ipc_type type, const void *req,
     peer_reply_fn *fn) MUST_CHECK;

@@ -125,7 +125,7 @@ got_verdict(void *arg, enum ipc_type type, const void *m)
 	struct session *s = tx->session;
 	const struct ipc_tx_rep *rep = m;
 
-	tx->call = 0;
+	tx->ask = NULL;
 	if (type != IPC_tx_rep) {
 		submit_refuse(tx, TRY_LATER);
 	} else if (rep->code != 0) {
@@ -186,7 +186,7 @@ got_signature(void *arg, enum ipc_type type, const void *m)
 	struct session *s = tx->session;
 	const struct ipc_sign_rep *rep = m;
 
-	tx->call = 0;
+	tx->ask = NULL;
 	if (type != IPC_sign_rep) {
 		submit_refuse(tx, TRY_LATER);
 	} else if (rep->status != 0) {

@@ -142,9 +142,7 @@ tx_abandon(struct tx *tx)
 		tx->session = NULL;
 		return;
 	}
-	if (tx->call != 0) {
-		peer_call_cancel(tx->call_peer, tx->call);
-	}
+	ask_cancel(&tx->ask);
 	tx_free(tx);
 }
 
@@ -152,9 +150,7 @@ int
 tx_ask(struct tx *tx, enum role role, enum ipc_type type, const void *req,
     int fd, peer_reply_fn *fn)
 {
-	tx->call_peer = service_peer(role, 0);
-	return peer_call(tx->call_peer, type, req, fd,
-	    conf()->smtpd_service_timeout, fn, tx, &tx->call);
+	return ask_new(&tx->ask, role, type, req, fd, fn, tx);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "account.h"
+#include "ask.h"
 #include "attr.h"
 #include "buf.h"
 #include "data_scan.h"
@@ -91,8 +92,7 @@ struct tx {
 	struct buf kept;    /* the header without what is removed */
 
 	/* What accountd and signd said. */
-	uint32_t call;		/* the request under way; 0: none */
-	struct peer *call_peer; /* whom it went to; there while call is */
+	struct ask *ask;	/* the request under way; NULL: none */
 	struct str rcpts_left;	/* not yet asked about */
 	uint32_t asked;		/* recipients before these */
 	uint32_t asking;	/* recipients in the request under way */
@@ -121,8 +121,8 @@ void tx_abandon(struct tx *tx);
 void tx_free(struct tx *tx);
 
 /*
- * Asks a process about it; fn gets tx and must clear tx->call. fd: goes along,
- * or -1. Returns 0, or -errno of peer_call.
+ * Asks a process about it; fn gets tx and must clear tx->ask. fd: goes along,
+ * or -1. Returns 0, or -errno of ask_new.
  */
 int tx_ask(struct tx *tx, enum role role, enum ipc_type type, const void *req,
     int fd, peer_reply_fn *fn) MUST_CHECK;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "ask.h"
 #include "bigfile.h"
 #include "client.h"
 #include "clock.h"
@@ -299,6 +300,7 @@ worker_peer_up(struct peer *p)
 	} else if (peer_role(p) == ROLE_ACCOUNTD) {
 		trusted = (struct session_account){ 0 };
 	}
+	ask_again();
 }
 
 /* ---- life --------------------------------------------------------------- */
@@ -373,6 +375,7 @@ worker_stop(void)
 	writer_stop();
 	bigfile_fini();
 	tx_fini();
+	ask_fini();
 	client_fini();
 	login_fini();
 	tls_fini();

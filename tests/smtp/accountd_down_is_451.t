@@ -12,6 +12,8 @@ C: DATA
 S: 354 *
 accountd down
 C> From: a@example.org\r\n.\r\n
+quiet
+pass 10
 S: 451 4.3.0 *
 stored 0
 accountd silent

@@ -16,6 +16,8 @@ pass 10
 S: 454 4.7.0 *
 accountd down
 C: AUTH PLAIN AGEAYg==
+quiet
+pass 10
 S: 454 4.7.0 *
 accountd ok
 C: AUTH PLAIN AGEAYg==

@@ -13,4 +13,6 @@ pass 10
 S: 451 4.3.0 *
 accountd down
 C: RCPT TO:<bounces+abc@mx.test>
+quiet
+pass 10
 S: 451 4.3.0 *

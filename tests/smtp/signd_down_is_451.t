@@ -23,6 +23,8 @@ S: 250 2.1.5 *
 C: DATA
 S: 354 *
 C> From: a@example.org\r\n.\r\n
+quiet
+pass 10
 S: 451 4.3.0 *
 signd ok
 C: MAIL FROM:<a@example.org>
