@@ -173,6 +173,14 @@ is_deliver(const struct peer *p)
 	return peer_index(p) < QMGR_DELIVERS;
 }
 
+/* Not one whose place another process has taken: what that one did is over,
+ * and its word must not count for the new one. */
+static bool
+is_current_deliver(const struct qmgr *q, const struct peer *p)
+{
+	return is_deliver(p) && q->delivers[peer_index(p)].peer == p;
+}
+
 static void
 on_result(struct peer *p, uint32_t id, const void *m)
 {
@@ -186,7 +194,7 @@ static void
 on_running(struct peer *p, uint32_t id, const void *m)
 {
 	(void)id;
-	if (is_deliver(p)) {
+	if (is_current_deliver(qmgr_self(), p)) {
 		reconcile_running(qmgr_self(), p, m);
 	}
 }
@@ -195,7 +203,7 @@ static void
 on_reconciled(struct peer *p, uint32_t id, const void *m)
 {
 	(void)id;
-	if (is_deliver(p)) {
+	if (is_current_deliver(qmgr_self(), p)) {
 		reconcile_done(qmgr_self(), p, m);
 	}
 }
