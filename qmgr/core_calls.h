@@ -76,6 +76,8 @@ void name_fini(struct core *core);
 /* The site to use now, or NIL: the recipient must wait or has failed. */
 uint32_t domain_site(struct core *core, uint32_t domain);
 void domain_wait(struct core *core, uint32_t rcpt);
+/* Out of that list. */
+void domain_unwait(struct core *core, uint32_t rcpt);
 void domain_ask(struct core *core, uint32_t domain);
 bool domain_next_question(struct core *core, struct core_out *out);
 void domain_timer(struct core *core, uint32_t domain);

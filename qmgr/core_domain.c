@@ -77,6 +77,9 @@ domain_wait(struct core *core, uint32_t rcpt)
 	rcpt_state(core, rcpt, CORE_RCPT_RESOLVING);
 	list_push(&d->waiting, rcpt_kin(core), rcpt);
 	d->nwaiting++;
+	if (d->untold == NIL) {
+		d->untold = rcpt;
+	}
 	if (is_known(d) || d->state == CORE_DOMAIN_FAILED) {
 		move_on(core, domain);
 	} else if (d->state == CORE_DOMAIN_LATER &&
@@ -87,6 +90,18 @@ domain_wait(struct core *core, uint32_t rcpt)
 	} else {
 		domain_ask(core, domain);
 	}
+}
+
+void
+domain_unwait(struct core *core, uint32_t rcpt)
+{
+	struct domain *d = domain_at(core, rcpt_at(core, rcpt)->domain);
+
+	if (d->untold == rcpt) {
+		d->untold = list_next(d->waiting, rcpt_kin(core), rcpt);
+	}
+	list_remove(&d->waiting, rcpt_kin(core), rcpt);
+	d->nwaiting--;
 }
 
 void
@@ -103,6 +118,7 @@ domain_move(struct core *core)
 	while (core->moving != NIL) {
 		uint32_t domain = core->moving;
 		struct domain *d = domain_at(core, domain);
+		uint32_t rcpt = d->waiting;
 
 		if (core->budget == 0) {
 			return true;
@@ -114,8 +130,8 @@ domain_move(struct core *core)
 			continue;
 		}
 		core->budget--;
-		d->nwaiting--;
-		rcpt_resolved(core, list_pop(&d->waiting, rcpt_kin(core)));
+		domain_unwait(core, rcpt);
+		rcpt_resolved(core, rcpt);
 	}
 	return false;
 }
@@ -288,12 +304,11 @@ core_domain_untold(
     struct core *core, uint32_t domain, struct core_untold *out, uint32_t max)
 {
 	struct domain *d = domain_at(core, domain);
-	uint32_t i = d->waiting;
 	uint32_t n = 0;
 
-	for (; i != NIL && n < max;
-	     i = list_next(d->waiting, rcpt_kin(core), i)) {
-		struct rcpt *r = rcpt_at(core, i);
+	for (; d->untold != NIL && n < max;
+	     d->untold = list_next(d->waiting, rcpt_kin(core), d->untold)) {
+		struct rcpt *r = rcpt_at(core, d->untold);
 
 		if ((r->flags & RCPT_DNS_TOLD) == 0) {
 			r->flags |= RCPT_DNS_TOLD;

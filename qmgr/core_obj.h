@@ -42,10 +42,10 @@ struct msg {
 #define RCPT_END_MASK 3u /* why it ended: enum end_reason */
 #define RCPT_TO_HOLD 4u	 /* when its job is over */
 #define RCPT_TO_DELETE 8u
-#define RCPT_DNS_TOLD 32u /* core_domain_untold gave it */
-#define RCPT_UNREADY 16u  /* HELD until its message has an LSN; at: due, s */
-#define RCPT_FAR 16u	  /* waits in the far list */
-#define RCPT_OVERDUE 32u  /* waits in the overdue list */
+#define RCPT_UNREADY 64u   /* HELD until its message has an LSN; at: due, s */
+#define RCPT_DNS_TOLD 128u /* core_domain_untold gave it */
+#define RCPT_FAR 16u	   /* waits in the far list */
+#define RCPT_OVERDUE 32u   /* waits in the overdue list */
 
 enum end_reason { END_EXPIRED, END_DNS, END_DELETED };
 
@@ -84,6 +84,7 @@ struct domain {
 	struct name name;
 	uint32_t site;
 	uint32_t waiting; /* recipients */
+	uint32_t untold;  /* the first that core_domain_untold has not seen */
 	uint32_t nwaiting;
 	uint32_t refs; /* recipients that are not final */
 	struct link ask;

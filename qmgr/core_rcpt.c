@@ -115,17 +115,14 @@ rcpts_are_ready(struct core *core, uint32_t msg)
 void
 rcpt_unlink(struct core *core, uint32_t rcpt)
 {
-	struct rcpt *r = rcpt_at(core, rcpt);
-	struct domain *d;
+	const struct rcpt *r = rcpt_at(core, rcpt);
 
 	switch ((enum core_rcpt_state)r->state) {
 	case CORE_RCPT_WAITING:
 		wheel_remove(core, rcpt);
 		break;
 	case CORE_RCPT_RESOLVING:
-		d = domain_at(core, r->domain);
-		list_remove(&d->waiting, rcpt_kin(core), rcpt);
-		d->nwaiting--;
+		domain_unwait(core, rcpt);
 		break;
 	case CORE_RCPT_READY:
 		fq_remove(core, rcpt);

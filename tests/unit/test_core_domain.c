@@ -95,6 +95,36 @@ test_core_a_domain_without_an_answer_is_asked_again_with_growing_waits(
 }
 
 static void
+test_core_each_recipient_is_told_once_that_it_waits_for_an_answer(void **state)
+{
+	struct core_untold t[8];
+	struct core_selector sel;
+	struct world w;
+	uint32_t d, msg[6];
+
+	(void)state;
+	world_init(&w, NULL);
+	d = core_domain(w.core, STR("a.example"));
+	for (unsigned i = 0; i < 5; i++) {
+		msg[i] = world_mail(&w, 1, d);
+	}
+	assert_int_equal(core_domain_untold(w.core, d, t, 2), 2);
+	assert_int_equal(t[1].msg, msg[1]);
+	/* The next one is held meanwhile, and so waits no more. */
+	core_selector_init(&sel);
+	sel.msg = msg[2];
+	assert_int_not_equal(core_admin(w.core, CORE_CMD_HOLD, &sel), 0);
+	(void)world_count(&w, CORE_HELD);
+	assert_int_equal(core_domain_untold(w.core, d, t, 8), 2);
+	assert_int_equal(t[0].msg, msg[3]);
+	assert_int_equal(core_domain_untold(w.core, d, t, 8), 0);
+	msg[5] = world_mail(&w, 1, d);
+	assert_int_equal(core_domain_untold(w.core, d, t, 8), 1);
+	assert_int_equal(t[0].msg, msg[5]);
+	world_fini(&w);
+}
+
+static void
 test_core_mail_for_a_domain_without_service_fails(void **state)
 {
 	struct world w;
@@ -169,6 +199,8 @@ main(void)
 		    test_core_an_expired_answer_serves_until_the_new_one),
 		cmocka_unit_test(
 		    test_core_a_domain_without_an_answer_is_asked_again_with_growing_waits),
+		cmocka_unit_test(
+		    test_core_each_recipient_is_told_once_that_it_waits_for_an_answer),
 		cmocka_unit_test(
 		    test_core_mail_for_a_domain_without_service_fails),
 		cmocka_unit_test(
