@@ -69,14 +69,21 @@ fill_rcpts(struct tx *tx, struct buf *out)
 
 /* Notes which recipients of the request are suppressed. */
 static void
-note_blocked(struct tx *tx, struct str bits)
+note_blocked(struct tx *tx, struct str bits, struct str reasons)
 {
+	size_t n = 0;
+
 	if (bits.len != 0 && tx->blocked.len == 0) {
 		buf_zero(&tx->blocked, tx->nrcpt);
 	}
 	for (uint32_t i = 0; i < tx->asking && i / 8 < bits.len; i++) {
 		if (((unsigned char)bits.p[i / 8] >> (i % 8) & 1) != 0) {
-			tx->blocked.p[tx->asked + i] = 1;
+			unsigned reason =
+			    n < reasons.len ? (unsigned char)reasons.p[n] : 0;
+
+			n++;
+			tx->blocked.p[tx->asked + i] =
+			    RCPT_BLOCKED_FOR(reason & 7);
 		}
 	}
 	tx->asked += tx->asking;
@@ -96,7 +103,7 @@ mark_blocked(struct tx *tx)
 	}
 	for (uint32_t i = 0; event_rcpt_next(&rest, &r); i++) {
 		if (tx->blocked.p[i] != 0) {
-			r.notify |= RCPT_BLOCKED;
+			r.notify |= tx->blocked.p[i];
 		}
 		event_rcpt_add(&marked, &r);
 	}
@@ -115,7 +122,7 @@ take_verdict(struct tx *tx, const struct ipc_tx_rep *rep)
 	str_copy(
 	    tx->return_domain, sizeof(tx->return_domain), rep->return_domain);
 	str_copy(tx->pool, sizeof(tx->pool), rep->pool);
-	note_blocked(tx, rep->suppressed);
+	note_blocked(tx, rep->suppressed, rep->reasons);
 }
 
 static void
