@@ -1,12 +1,13 @@
 """New mail beside a queue of deferred mail: its speed, qmgr's memory, and the first delivery after a restart."""
 
 import dataclasses
+import os
 import pathlib
 import time
 
 import load
 from lib.net import accepts
-from lib.process import children
+from lib.process import children, stat_fields
 from lib.wait import wait_for
 from trial import Stage
 
@@ -27,16 +28,16 @@ def _best(stage: Stage, n: int) -> tuple[float, float]:
     return max(r[0] for r in rounds), min(r[1] for r in rounds)
 
 
-def _qmgr_mb(stage: Stage) -> float | None:
-    """Of ours; Postfix keeps its deferred queue on disk only."""
+def _qmgr(stage: Stage) -> tuple[float, float] | None:
+    """Memory in MB and CPU seconds of our qmgr; Postfix keeps its deferred queue on disk only."""
     suite = getattr(stage.system, "suite", None)
     if suite is None:
         return None
     pid = next(pid for pid, name in children(suite.master_pid).items() if name == "qmgr")
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return None
+    status = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    memory = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS:"))
+    times = stat_fields(pid)[1][11:13]
+    return memory, sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
 
 def _fill(stage: Stage, n: int):
@@ -64,13 +65,16 @@ def run(system: str, deferred: int, work: pathlib.Path, programs: pathlib.Path, 
     try:
         n = stage.estimate(seconds)
         empty, empty_cpu = _best(stage, n)
-        memory = _qmgr_mb(stage)
+        before = _qmgr(stage)
         _fill(stage, deferred)
         full, full_cpu = _best(stage, n)
         result = {"deferred": deferred, "messages": n, "empty_rate": empty, "relay_rate": full, "cpu_ms": full_cpu,
                   "empty_cpu_ms": empty_cpu, "memory_mb": stage.group.memory_mb()}
-        if memory is not None:
-            result |= {"qmgr_empty_mb": memory, "qmgr_mb": _qmgr_mb(stage)}
-        return result | {"restart_s": _restart(stage)}
+        if before is not None:
+            result |= {"qmgr_empty_mb": before[0], "qmgr_mb": _qmgr(stage)[0]}
+        result["restart_s"] = _restart(stage)
+        if before is not None:
+            result["restart_cpu_s"] = _qmgr(stage)[1]
+        return result
     finally:
         stage.stop()

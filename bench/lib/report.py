@@ -52,10 +52,11 @@ def ratios(results: list[dict], workload: str) -> str:
 
 def deferred_lines(result: dict) -> str:
     memory = f", qmgr {result['qmgr_empty_mb']:.0f} -> {result['qmgr_mb']:.0f} MB" if "qmgr_mb" in result else ""
+    cpu = f" (qmgr's CPU {result['restart_cpu_s']:.2f} s)" if "restart_cpu_s" in result else ""
     return (f"{result['system']}: {result['deferred']:,} deferred: new mail {result['empty_rate']:,.0f} -> "
             f"{result['relay_rate']:,.0f}/s ({100 * result['relay_rate'] / result['empty_rate']:.0f} %), CPU "
             f"{result['empty_cpu_ms']:.3f} -> {result['cpu_ms']:.3f} ms{memory}, "
-            f"{result['restart_s']:.2f} s from restart to first delivery")
+            f"{result['restart_s']:.2f} s from restart to first delivery{cpu}")
 
 
 def plot(results: list[dict], path: pathlib.Path):
