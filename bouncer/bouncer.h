@@ -35,15 +35,6 @@ void bouncer_end(void);
 uint64_t bouncer_qmgr_run(void);
 void bouncer_tell_qmgr(uint64_t run, enum ipc_type type, const void *m);
 
-/* ---- files.c: descriptors of segments and big files that qmgr passed ----- */
-
-/* Takes fd. */
-void files_add(uint64_t segid, bool is_big, int fd);
-/* The descriptor, which stays ours; -1: not there. */
-int files_get(uint64_t segid, bool is_big);
-void files_drop(uint64_t segid, bool is_big);
-void files_fini(void);
-
 /* ---- message.c: a message out of the spool ------------------------------- */
 
 struct message_place {

@@ -4,13 +4,14 @@
 
 #include "bouncer.h"
 #include "data_scan.h"
+#include "passed_files.h"
 #include "plog.h"
 
 static int
 read_record(const struct message_place *p, struct message *m)
 {
 	struct plog_record r;
-	int fd = files_get(p->segid, false);
+	int fd = passed_files_get(p->segid, false);
 	int e;
 
 	if (fd < 0) {
@@ -38,7 +39,7 @@ read_segment(const struct message_place *p, struct message *m)
 		return 0;
 	}
 	to = buf_reserve(&m->content, p->content_len);
-	e = plog_read_content(files_get(p->segid, false), p->segid,
+	e = plog_read_content(passed_files_get(p->segid, false), p->segid,
 	    p->content_off, to, p->content_len, p->content_crc);
 	if (e == 0) {
 		m->content.len += p->content_len;
@@ -75,7 +76,7 @@ read_big(size_t want, struct message *m)
 {
 	size_t have = m->content.len;
 	size_t n = want > have ? want - have : 0;
-	int fd = files_get(m->a.big_file, true);
+	int fd = passed_files_get(m->a.big_file, true);
 	int e;
 
 	if (fd < 0) {

@@ -5,6 +5,7 @@
 #include "bouncer.h"
 #include "conf.h"
 #include "log.h"
+#include "passed_files.h"
 #include "report.h"
 #include "service.h"
 
@@ -60,7 +61,7 @@ on_file(struct peer *p, uint32_t id, const void *msg)
 
 	(void)id;
 	if (fd >= 0) {
-		files_add(m->segid, m->is_big != 0, fd);
+		passed_files_add(m->segid, m->is_big != 0, fd);
 	}
 }
 
@@ -71,7 +72,7 @@ on_file_drop(struct peer *p, uint32_t id, const void *msg)
 
 	(void)p;
 	(void)id;
-	files_drop(m->segid, m->is_big != 0);
+	passed_files_drop(m->segid, m->is_big != 0);
 }
 
 void
@@ -108,7 +109,7 @@ worker_stop(void)
 {
 	is_draining = false; /* the end is decided */
 	writer_stop();
-	files_fini();
+	passed_files_fini();
 	report_exit();
 }
 

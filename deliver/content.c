@@ -6,9 +6,9 @@
 
 #include "buf.h"
 #include "crc32c.h"
-#include "files.h"
 #include "job.h"
 #include "loop.h"
+#include "passed_files.h"
 #include "plog.h"
 
 /* Up to here the content is kept in memory between reading and sending. */
@@ -65,7 +65,7 @@ content_unref(void *arg)
 static int
 read_at(const struct part *p, uint32_t at, uint8_t *dst, size_t n)
 {
-	int fd = files_get(p->number, p->is_big);
+	int fd = passed_files_get(p->number, p->is_big);
 	size_t got = 0;
 
 	if (fd < 0) {
@@ -186,7 +186,7 @@ static int
 read_whole(struct content *c)
 {
 	const struct part *p = &c->parts[0];
-	int fd = files_get(p->number, false);
+	int fd = passed_files_get(p->number, false);
 
 	if (fd < 0) {
 		return -ENOENT;

@@ -1,9 +1,9 @@
 #include "deliver.h"
 
 #include "clock.h"
-#include "files.h"
 #include "job.h"
 #include "log.h"
+#include "passed_files.h"
 #include "path.h"
 #include "result.h"
 #include "route.h"
@@ -106,7 +106,7 @@ on_file(struct peer *p, uint32_t id, const void *msg)
 		    (unsigned long long)m->segid);
 		return;
 	}
-	files_add(m->segid, m->is_big != 0, fd);
+	passed_files_add(m->segid, m->is_big != 0, fd);
 }
 
 static void
@@ -116,7 +116,7 @@ on_file_drop(struct peer *p, uint32_t id, const void *msg)
 
 	(void)p;
 	(void)id;
-	files_drop(m->segid, m->is_big != 0);
+	passed_files_drop(m->segid, m->is_big != 0);
 }
 
 static void
@@ -241,7 +241,7 @@ deliver_stop(void)
 	paths_fini();
 	route_fini();
 	results_fini();
-	files_fini();
+	passed_files_fini();
 	tls_fini();
 	tls_table_fini();
 	tls_broken_fini();

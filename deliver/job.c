@@ -6,8 +6,8 @@
 
 #include "clock.h"
 #include "event.h"
-#include "files.h"
 #include "log.h"
+#include "passed_files.h"
 #include "plog.h"
 #include "route.h"
 #include "tls_table.h"
@@ -79,7 +79,7 @@ read_record(struct job *j, uint64_t off)
 {
 	struct event_accepted a;
 	struct plog_record r;
-	int fd = files_get(j->segid, false);
+	int fd = passed_files_get(j->segid, false);
 	int e;
 
 	if (fd < 0) {

@@ -1,6 +1,7 @@
+#include "passed_files.h"
+
 #include <unistd.h>
 
-#include "bouncer.h"
 #include "map.h"
 
 /* Segments, then big files. A value is the descriptor plus one. */
@@ -13,7 +14,7 @@ value_close(void *value)
 }
 
 void
-files_add(uint64_t segid, bool is_big, int fd)
+passed_files_add(uint64_t segid, bool is_big, int fd)
 {
 	void *old;
 
@@ -27,7 +28,7 @@ files_add(uint64_t segid, bool is_big, int fd)
 }
 
 int
-files_get(uint64_t segid, bool is_big)
+passed_files_get(uint64_t segid, bool is_big)
 {
 	void *value = NULL;
 
@@ -38,7 +39,7 @@ files_get(uint64_t segid, bool is_big)
 }
 
 void
-files_drop(uint64_t segid, bool is_big)
+passed_files_drop(uint64_t segid, bool is_big)
 {
 	void *value = NULL;
 
@@ -51,7 +52,7 @@ files_drop(uint64_t segid, bool is_big)
 }
 
 void
-files_fini(void)
+passed_files_fini(void)
 {
 	for (int i = 0; i < 2; i++) {
 		if (maps[i] != NULL) {
