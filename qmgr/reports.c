@@ -378,16 +378,25 @@ log_fact(const struct ipc_report_fact *m)
 }
 
 static void
-write_fact(struct qmgr *q, const struct ipc_report_fact *m)
+write_fact(struct qmgr *q, const struct ipc_report_fact *told)
 {
+	struct ipc_report_fact fact = *told, *m = &fact;
 	struct buf buf = { 0 };
 	struct event_accepted a;
 	char id[UUID_TEXT_SIZE];
+	int r;
 
 	if (event_desc(m->kind) == NULL) {
 		return;
 	}
-	if (original(m, &buf, &a) < 0) {
+	r = original(m, &buf, &a);
+	if (r == 0) {
+		/* Only the token is authentic: the fact is about the address
+		 * we sent to, whichever one the report names. */
+		m->rcpt_to = accepted_rcpt(&a, m->orig_rcpt).address;
+		r = m->rcpt_to.len != 0 ? 0 : -ENOENT;
+	}
+	if (r < 0) {
 		uuid_print(&m->orig_msgid, id);
 		log_info("%s: a report about it comes too late: its record is "
 			 "not kept any more",
