@@ -84,11 +84,13 @@ def check_all(boat, book: Book):
 
 @pytest.mark.parametrize("skip", [0, 1, 7, 30])
 def test_failed_sync_of_mail_is_451_and_the_segment_is_left(skip, boat, receiver, syncs):
-    load = Load(boat, 300, clients=4)
+    load = Load(boat, 1 << 30, clients=4)
     book = Book(receiver, loads=[load])
     syncs.fail("smtpd", skip)
-    load.start().wait()
-    assert syncs.failed == 1
+    load.start()
+    wait_for(lambda: syncs.failed == 1, 20, "a failed sync")
+    load.wait(len(load.acknowledged) + 50)
+    load.stop()
     assert set(load.replies()) == {"451 4.3.0"}
     assert syncs.writes_after == 0
     assert len(list((boat.directory / "spool/msg/0").iterdir())) >= 2
@@ -124,11 +126,13 @@ def test_big_message_whose_file_is_not_synced_is_refused(boat, receiver, syncs):
 def test_failed_sync_of_the_journal_is_written_again_elsewhere(skip, boat, receiver, syncs):
     boat.expect_error("the journal cannot be written")
     receiver.on("EOD", Delay(0.01))
-    load = Load(boat, 300, clients=4)
+    load = Load(boat, 1 << 30, clients=4, pause=0.01)
     book = Book(receiver, loads=[load])
     syncs.fail("qmgr", skip)
-    load.start().wait()
-    wait_for(lambda: syncs.failed == 1, 10, "a failed sync")
+    load.start()
+    wait_for(lambda: syncs.failed == 1, 20, "a failed sync")
+    load.wait(len(load.acknowledged) + 50)
+    load.stop()
     check_all(boat, book)
     assert syncs.writes_after == 0
 

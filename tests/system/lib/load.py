@@ -113,8 +113,10 @@ class Load:
     """Several clients that submit until so many messages are acknowledged, whatever happens meanwhile."""
 
     def __init__(self, boat: Packetboat, count: int, clients: int = 6, account: Account | None = None,
-                 sender: str = "load@relay.test", domain: str = "sink.test", size: int = 0):
+                 sender: str = "load@relay.test", domain: str = "sink.test", size: int = 0,
+                 pause: float = 0):
         self.boat, self.account, self.sender, self.domain, self.size = boat, account, sender, domain, size
+        self.pause = pause                       # of each client between messages
         self.wanted = count
         self.acknowledged: dict[str, str] = {}   # id -> message id
         self.failures: list[Failure] = []
@@ -173,6 +175,7 @@ class Load:
                 with self.lock:
                     self.acknowledged[name] = queued_id(reply.partition(" ")[2])
                 pause = 0.01
+                self.is_over.wait(self.pause)
                 continue
             except Refused as e:
                 self.failures.append(Failure(begun, str(e), True))
