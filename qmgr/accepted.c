@@ -193,8 +193,8 @@ settle_blocked(struct qmgr *q, struct subject *s, const struct event_rcpt *r)
 		.subaccount = s->subaccount,
 		.rcpt = s->rcpt,
 		.rcpt_to = r->address,
-		.class = str_of(
-		    suppression_name(RCPT_BLOCKED_REASON(r->notify))),
+		.class =
+		    str_of(suppression_name(RCPT_BLOCKED_REASON(r->notify))),
 		.smtp_text = STR("the recipient is on the suppression list"),
 	};
 	char id[UUID_TEXT_SIZE];

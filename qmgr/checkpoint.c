@@ -226,8 +226,7 @@ put_segments(struct qmgr *q)
 		}
 		if (g->is_damaged) {
 			put_event(q, EVENT_spool_damaged,
-			    &(struct event_spool_damaged){
-				.segid = g->segid });
+			    &(struct event_spool_damaged){ .segid = g->segid });
 		}
 	}
 }

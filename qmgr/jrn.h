@@ -22,7 +22,7 @@ struct jrn;
 struct jrn_config {
 	uint64_t file_size;
 	uint32_t wait_us; /* longest between syncs while busy; 0: a default */
-	uint32_t next; /* number of the first file to make */
+	uint32_t next;	  /* number of the first file to make */
 	/* The journal is durable up to lsn, the end of a batch. */
 	void (*durable)(void *arg, uint64_t lsn);
 	/* Writing fails, or works again. */

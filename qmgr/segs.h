@@ -26,14 +26,14 @@ struct seg {
 	struct peer *owner; /* the channel of its writer; NULL: unknown */
 	uint32_t live;	    /* messages in it that are not finished */
 	uint32_t jobs;	    /* out with other processes */
-	uint64_t read_us; /* when it was taken in to its end; 0: before */
+	uint64_t read_us;   /* when it was taken in to its end; 0: before */
 	uint64_t quiet_since_us; /* without a writer and without growth */
 	uint64_t delivers; /* bit per deliver process that holds it open */
 	bool is_with_bouncer;
 	bool is_announced; /* by its writer, in this run */
 	bool is_sealed;	   /* nothing will be added */
 	bool is_read;	   /* taken in to its end */
-	bool is_leaving; /* its survivors are copied */
+	bool is_leaving;   /* its survivors are copied */
 	bool is_removing;
 	bool is_removed_before; /* a fact of the run before: remove again */
 	bool is_damaged;

@@ -92,11 +92,11 @@ struct tx {
 	struct buf kept;    /* the header without what is removed */
 
 	/* What accountd and signd said. */
-	struct ask *ask;	/* the request under way; NULL: none */
-	struct str rcpts_left;	/* not yet asked about */
-	uint32_t asked;		/* recipients before these */
-	uint32_t asking;	/* recipients in the request under way */
-	struct buf blocked;	/* a byte for each recipient; empty: none */
+	struct ask *ask;       /* the request under way; NULL: none */
+	struct str rcpts_left; /* not yet asked about */
+	uint32_t asked;	       /* recipients before these */
+	uint32_t asking;       /* recipients in the request under way */
+	struct buf blocked;    /* a byte for each recipient; empty: none */
 	uint32_t subaccount;
 	enum mail_class class;
 	uint32_t flags; /* TX_* */

@@ -240,8 +240,7 @@ read_reply(int fd, void (*line)(json_t *line, void *arg), void *arg)
 		/* A daemon that answers before it has read all of our data
 		 * closes with a reset; the answer is behind it. */
 		if (n < 0 &&
-		    (errno == EINTR ||
-			(errno == ECONNRESET && !was_reset))) {
+		    (errno == EINTR || (errno == ECONNRESET && !was_reset))) {
 			was_reset = was_reset || errno == ECONNRESET;
 			continue;
 		}

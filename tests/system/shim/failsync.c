@@ -28,8 +28,7 @@ struct page {
 static struct page *page;
 static _Atomic int bad_fds[1024];
 
-static void __attribute__((constructor))
-begin(void)
+static void __attribute__((constructor)) begin(void)
 {
 	const char *path = getenv("FAILSYNC_PAGE");
 	int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
@@ -38,7 +37,8 @@ begin(void)
 	if (fd < 0) {
 		return;
 	}
-	p = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	p = mmap(
+	    NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	(void)close(fd);
 	page = p != MAP_FAILED ? p : NULL;
 }
@@ -86,8 +86,7 @@ fsync(int fd)
 ssize_t
 pwritev(int fd, const struct iovec *iov, int n, off_t off)
 {
-	if (page != NULL && fd >= 0 && fd < 1024 &&
-	    atomic_load(&bad_fds[fd])) {
+	if (page != NULL && fd >= 0 && fd < 1024 && atomic_load(&bad_fds[fd])) {
 		atomic_fetch_add(&page->writes_after, 1);
 	}
 	return syscall(SYS_pwritev, fd, iov, n, (long)off, 0L);
