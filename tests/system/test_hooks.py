@@ -3,15 +3,15 @@
 from lib.wait import wait_for
 
 
-def the_hook(boat):
-    return boat.tool("pbhook", "list", "--json", "shop").lines()[0]
+def the_hook(boat, url):
+    return next(h for h in boat.tool("pbhook", "list", "--json", "shop").lines() if h["url"] == url)
 
 
 def test_new_hooks_get_the_usual_kinds_and_no_others(packetboat, account, sink, new_webhook):
     usual, everything = new_webhook(), new_webhook()
     packetboat.tool("pbhook", "add", "shop", usual.url)
     packetboat.tool("pbhook", "add", "shop", everything.url, "--kinds", "all")
-    assert sorted(the_hook(packetboat)["kinds"]) == ["blocked", "bounce", "click", "complaint", "deferral", "delivery",
+    assert sorted(the_hook(packetboat, usual.url)["kinds"]) == ["blocked", "bounce", "click", "complaint", "deferral", "delivery",
                                                      "open", "soft_bounce"]
     packetboat.send(account, "a@shop.test", "bob@sink.test")
     usual.wait_event("delivery")
@@ -23,14 +23,14 @@ def test_disabled_hook_gets_its_events_when_it_is_enabled(packetboat, account, s
     hook = new_webhook()
     packetboat.tool("pbhook", "add", "shop", hook.url)
     packetboat.tool("pbhook", "disable", "shop", hook.url)
-    assert the_hook(packetboat)["status"] == "disabled"
+    assert the_hook(packetboat, hook.url)["status"] == "disabled"
     message_id = packetboat.send(account, "a@shop.test", "bob@sink.test")
     packetboat.wait_event("delivery")
     packetboat.kill("webhookd")  # a new one knows it too
     wait_for(lambda: packetboat.tool("pbhook", "status", "shop", check=False).code == 0, 20, "webhookd is back")
     assert hook.posts == []
     packetboat.tool("pbhook", "enable", "shop", hook.url)
-    assert the_hook(packetboat)["status"] == "active"
+    assert the_hook(packetboat, hook.url)["status"] == "active"
     hook.wait_event("delivery", message_id=message_id)
     assert packetboat.tool("pbhook", "enable", "shop", "http://other.test/", check=False).code == 67
 

@@ -88,7 +88,7 @@ def test_failed_sync_of_mail_is_451_and_the_segment_is_left(skip, boat, receiver
     book = Book(receiver, loads=[load])
     syncs.fail("smtpd", skip)
     load.start()
-    wait_for(lambda: syncs.failed == 1, 20, "a failed sync")
+    wait_for(lambda: syncs.failed == 1, 60, "a failed sync")
     load.wait(len(load.acknowledged) + 50)
     load.stop()
     assert set(load.replies()) == {"451 4.3.0"}
@@ -130,7 +130,7 @@ def test_failed_sync_of_the_journal_is_written_again_elsewhere(skip, boat, recei
     book = Book(receiver, loads=[load])
     syncs.fail("qmgr", skip)
     load.start()
-    wait_for(lambda: syncs.failed == 1, 20, "a failed sync")
+    wait_for(lambda: syncs.failed == 1, 60, "a failed sync")
     load.wait(len(load.acknowledged) + 50)
     load.stop()
     check_all(boat, book)
