@@ -80,6 +80,6 @@ def plot(results: list[dict], path: pathlib.Path):
         axis.margins(x=0.15)
     axes[0].set_yticks([i + 0.2 for i in range(len(names))], names)
     axes[0].invert_yaxis()
-    axes[1].legend(frameon=False, loc="lower right")
+    axes[1].legend(frameon=False, loc="upper right")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
