@@ -223,7 +223,12 @@ on_file(void *arg, uint64_t number, int status, int fd)
 	}
 	j->number = (uint32_t)number;
 	plog_writer_add_file(j->writer, fd, journal_segid((uint32_t)number));
-	if (j->sent == 0 || !j->is_broken) {
+	if (j->waiting == 0 && j->sent == 0) {
+		/* It was the file itself that could not be made; nobody will
+		 * write, and so find that it works again, while we say that
+		 * it does not. */
+		set_state(j, true, "");
+	} else if (j->sent == 0 || !j->is_broken) {
 		send_waiting(j);
 	}
 }

@@ -15,14 +15,17 @@
 static struct world_seg *seg;
 static int sync_error;	/* of journal files; 0: none */
 static int write_error; /* the same */
+static int file_error;	/* of making a journal file */
 
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 ssize_t __real_pwritev(int fd, const struct iovec *iov, int n, off_t off);
 ssize_t __wrap_pwritev(int fd, const struct iovec *iov, int n, off_t off);
 
 static bool
-is_journal(int fd)
+has_end(int fd, const char *end)
 {
 	char link[64];
 	char path[256];
@@ -34,7 +37,24 @@ is_journal(int fd)
 		return false;
 	}
 	path[n] = '\0';
-	return strcmp(path + n - 4, ".jrn") == 0;
+	return strcmp(path + n - 4, end) == 0;
+}
+
+static bool
+is_journal(int fd)
+{
+	return has_end(fd, ".jrn");
+}
+
+/* Of directories. */
+int
+__wrap_fsync(int fd)
+{
+	if (file_error != 0 && has_end(fd, "/jrn")) {
+		errno = file_error;
+		return -1;
+	}
+	return __real_fsync(fd);
 }
 
 int
@@ -64,6 +84,7 @@ setup(void **state)
 	log_set_level(LOG_LEVEL_ERROR);
 	sync_error = 0;
 	write_error = 0;
+	file_error = 0;
 	world_start();
 	seg = world_seg(0, 1, 1);
 	return 0;
@@ -125,6 +146,23 @@ test_nothing_is_given_out_while_the_disk_is_full(void **state)
 {
 	(void)state;
 	fail_and_recover(&write_error, ENOSPC);
+}
+
+/* Nothing waits to be written then, whose writing would show that it works. */
+static void
+test_work_goes_on_when_the_next_file_can_be_made_again(void **state)
+{
+	(void)state;
+	file_error = EIO;
+	send();
+	wait_s(5);
+	assert_int_equal(w.pressure, PRESSURE_DISK);
+	file_error = 0;
+	wait_s(5);
+	assert_int_equal(w.pressure, PRESSURE_NONE);
+	send();
+	wait_s(1);
+	assert_int_equal(w.n_jobs, 2);
 }
 
 static void
@@ -203,6 +241,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_nothing_is_given_out_while_syncs_fail),
 		T(test_nothing_is_given_out_while_the_disk_is_full),
+		T(test_work_goes_on_when_the_next_file_can_be_made_again),
 		T(test_results_are_acknowledged_only_when_they_are_durable),
 		T(test_what_was_written_twice_is_replayed_once),
 		T(test_a_crash_while_the_journal_fails_loses_nothing),
