@@ -258,8 +258,8 @@ test_url_refuses_what_is_no_endpoint(void **state)
 		"https://a.test:70000/", "https://a.test/\r\nX: y",
 		"https://a.test/ x", "gopher://a.test/", "https://a b/",
 		"a.test/hook",
-		"https://b\xc3\xbc"
-		"cher.test/" };
+		("https://b\xc3\xbc"
+		 "cher.test/") };
 	struct url u;
 
 	(void)state;
