@@ -410,7 +410,10 @@ packet_fini(struct packet *a)
 static struct str
 data_of(const struct packet *a, struct packet_record k)
 {
-	return (struct str){ (const char *)a->data.p + k.off, k.len };
+	/* Without any data there is no buffer to point into. */
+	return k.len != 0
+	    ? (struct str){ (const char *)a->data.p + k.off, k.len }
+	    : (struct str){ 0 };
 }
 
 struct str
