@@ -8,9 +8,11 @@
 #include "log.h"
 #include "qmgr.h"
 
-#define INTERVAL_US US_PER_S
+/* Short enough that what comes in meanwhile is little against spool_min_free.
+ */
+#define INTERVAL_US (200 * US_PER_MS)
 /* A crash forgets at most so much use of quotas. */
-#define QUOTAS_EVERY 5 /* intervals */
+#define QUOTAS_EVERY 25 /* intervals */
 /* Inodes that must be free: segments, journal, large messages. */
 #define INODES_MIN 100
 

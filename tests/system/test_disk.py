@@ -151,7 +151,7 @@ def test_little_space_refuses_new_mail_and_deliveries_go_on(new_boat, receiver):
 def test_mail_that_fills_the_spool_is_refused_before_the_journal_fails(new_boat, receiver):
     boat = new_boat("-t", "tmpfs", "-o", "size=64m", "tmpfs", spool_min_free="32M")
     receiver.on("RCPT", "451 4.2.0 later")
-    load = Load(boat, 100000, clients=1, size=50000)
+    load = Load(boat, 1 << 30, clients=1, size=50000, pause=0.005)
     book = Book(receiver, loads=[load])
     load.start()
     wait_for(lambda: load.replies()["452 4.3.1"], 30, "a full spool")
