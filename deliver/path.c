@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "deliver.h"
 #include "loop.h"
 #include "map.h"
@@ -98,6 +99,8 @@ path_assign(struct job *j, const struct ipc_job *m)
 		p = path_new(m->path);
 	}
 	p->limit = m->conn_limit > 0 ? m->conn_limit : 1;
+	p->conn_messages = m->conn_messages;
+	p->conn_us = m->conn_seconds * US_PER_S;
 	renew(&p->site, m->site);
 	renew(&p->provider, m->provider);
 	renew(&p->source_ip, m->source_ip);

@@ -22,7 +22,10 @@ struct path {
 	bool is_starving;
 	bool is_dirty;
 	uint32_t id;
-	unsigned limit; /* of connections; qmgr's newest word */
+	/* qmgr's newest word; 0: any number, any age. */
+	unsigned limit;		/* of connections, at least 1 */
+	uint32_t conn_messages; /* transactions of a connection */
+	uint64_t conn_us;	/* age of a connection */
 	unsigned n_sessions;
 	unsigned n_jobs; /* in any state */
 	struct job_list waiting;

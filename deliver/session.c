@@ -109,12 +109,35 @@ session_phase(struct session *s, enum phase p)
 	s->is_settled = false;
 }
 
+/* How old the connection may become, microseconds. */
+static uint64_t
+age_limit(const struct session *s)
+{
+	uint64_t conf_us = conf()->smtp_connection_reuse_time_limit;
+	uint64_t path_us = s->path->conn_us;
+
+	return path_us != 0 && path_us < conf_us ? path_us : conf_us;
+}
+
+/* How long the server may be silent in this phase, microseconds. */
+static uint64_t
+deadline(const struct session *s)
+{
+	uint64_t wait = phase_timeout(s->phase);
+	uint64_t age = clock_mono_us() - s->opened_us;
+
+	if (s->phase == PHASE_IDLE && age + wait > age_limit(s)) {
+		return age_limit(s) > age ? age_limit(s) - age : 1;
+	}
+	return wait;
+}
+
 void
 session_settle(struct session *s)
 {
 	if (s->phase != PHASE_CLOSED && !s->is_settled) {
 		s->is_settled = true;
-		stream_deadline(s->stream, phase_timeout(s->phase));
+		stream_deadline(s->stream, deadline(s));
 	}
 }
 
@@ -247,16 +270,21 @@ session_result(struct session *s)
 	result_job(&j, &s->facts, buf_str(&s->transcript.text));
 }
 
+static bool
+is_below(const struct session *s, uint64_t limit)
+{
+	return limit == 0 || s->uses < limit;
+}
+
 /* Whether the connection may carry one more transaction. */
 static bool
 is_reusable(const struct session *s)
 {
-	uint64_t limit = conf()->smtp_connection_reuse_limit;
-
-	return !s->must_close && (limit == 0 || s->uses < limit) &&
-	    (s->ehlo.mail_max == 0 || s->uses < s->ehlo.mail_max) &&
-	    clock_mono_us() - s->opened_us <
-	    conf()->smtp_connection_reuse_time_limit;
+	return !s->must_close &&
+	    is_below(s, conf()->smtp_connection_reuse_limit) &&
+	    is_below(s, s->path->conn_messages) &&
+	    is_below(s, s->ehlo.mail_max) &&
+	    clock_mono_us() - s->opened_us < age_limit(s);
 }
 
 static void

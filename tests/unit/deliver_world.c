@@ -536,6 +536,8 @@ world_job(const struct world_mail *m)
 		.job = m->job != 0 ? m->job : 1,
 		.path = m->path != 0 ? m->path : 1,
 		.conn_limit = m->conn_limit != 0 ? m->conn_limit : 10,
+		.conn_messages = m->conn_messages,
+		.conn_seconds = m->conn_seconds,
 		.next_hop =
 		    str_of(m->next_hop != NULL ? m->next_hop : "example.net"),
 		.site = STR("mx.example"),

@@ -83,6 +83,8 @@ struct world_mail {
 	uint64_t job;
 	uint32_t path;
 	uint16_t conn_limit;
+	uint32_t conn_messages;
+	uint32_t conn_seconds;
 	const char *next_hop;
 	const char *from;
 	const char *const *rcpts; /* ends with NULL */

@@ -121,6 +121,10 @@ job_word(struct dialogue *d, struct world_mail *m, const char *key, char *value)
 		m->next_hop = value;
 	} else if (strcmp(key, "limit") == 0) {
 		m->conn_limit = (uint16_t)strtoul(value, NULL, 10);
+	} else if (strcmp(key, "messages") == 0) {
+		m->conn_messages = (uint32_t)strtoul(value, NULL, 10);
+	} else if (strcmp(key, "seconds") == 0) {
+		m->conn_seconds = (uint32_t)strtoul(value, NULL, 10);
 	} else if (strcmp(key, "tls") == 0) {
 		m->tls = value;
 	} else if (strcmp(key, "flags") == 0) {
