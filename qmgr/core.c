@@ -188,6 +188,7 @@ core_new(const struct core_config *conf, uint64_t now_us)
 	check_config(conf);
 	c->conf = *conf;
 	c->now_us = now_us;
+	c->begun_us = now_us;
 	c->now_s = (uint32_t)(now_us / 1000000);
 	c->sweep_us = now_us;
 	c->sweep_at = 1;

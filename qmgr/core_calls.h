@@ -90,14 +90,26 @@ void site_unref(struct core *core, uint32_t site);
 
 uint32_t gate_new(struct core *core, enum core_level level, uint32_t owner);
 void gate_free(struct core *core, uint32_t gate);
+/* The one for a source (CORE_FROM; 0: for all) of the site's or provider's
+ * gates, of which head is the first; NIL: none. */
+uint32_t gate_from(const struct core *core, uint32_t head, uint32_t from);
+/* The bit that stands for the gate among those a path passes. */
+uint8_t gate_ticket(const struct core *core, uint32_t gate);
+/* Nothing would be forgotten with the gates of a site or provider. */
+bool gates_are_idle(const struct core *core, uint32_t head);
+void gates_free(struct core *core, uint32_t head);
 const struct core_limits *gate_limits(
     const struct core *core, const struct gate *g);
 /* Whether it lets one more through; else *until_us is when to look again
  * (UINT64_MAX: not by time) and *on_quota whether the quota stops it. */
 bool gate_is_open(
     struct core *core, uint32_t gate, uint64_t *until_us, bool *on_quota);
+/* Why it lets nobody through now, quotas aside. */
+enum core_stop gate_stop(const struct core *core, uint32_t gate);
 /* One job goes through, or is over. */
 void gate_enter(struct core *core, uint32_t gate);
+/* The job that has entered takes one more recipient. */
+void gate_take(struct core *core, uint32_t gate);
 void gate_leave(struct core *core, uint32_t gate);
 /* It may be open: what waits there will be looked at. */
 void gate_wake(struct core *core, uint32_t gate);
@@ -162,10 +174,16 @@ uint32_t path_get(struct core *core, uint32_t ring, uint32_t source);
 void path_new(struct core *core, uint32_t path);
 /* Out of what it is in, for good. */
 void path_free(struct core *core, uint32_t path);
+/* The limits of source, site and provider that it passes, at most PATH_GATES;
+ * returns how many they are. */
+uint32_t path_gates(
+    const struct core *core, const struct path *p, uint32_t *gates);
 /* Connections it may have now. */
 uint32_t path_connections(const struct path *p);
 /* Available or full, as its jobs say. */
 void path_settle(struct core *core, uint32_t path);
+/* The same for all paths to a site. */
+void paths_settle(struct core *core, uint32_t site);
 /* Waits at the gate; until_us 0: it is open, but others are before. */
 void path_park(
     struct core *core, uint32_t path, uint32_t gate, uint64_t until_us);

@@ -19,6 +19,53 @@ gate_new(struct core *core, enum core_level level, uint32_t owner)
 	return i;
 }
 
+uint32_t
+gate_from(const struct core *core, uint32_t head, uint32_t from)
+{
+	uint32_t i = head;
+
+	while (i != NIL && gate_at(core, i)->from != from) {
+		i = gate_at(core, i)->next;
+	}
+	return i;
+}
+
+uint8_t
+gate_ticket(const struct core *core, uint32_t gate)
+{
+	const struct gate *g = gate_at(core, gate);
+	unsigned bit = g->level + (g->from != 0 ? CORE_LEVELS - 2u : 0);
+
+	return (uint8_t)(1u << bit);
+}
+
+bool
+gates_are_idle(const struct core *core, uint32_t head)
+{
+	for (uint32_t i = head; i != NIL; i = gate_at(core, i)->next) {
+		const struct gate *g = gate_at(core, i);
+
+		/* A rate that is used up would be forgotten with it. */
+		if (g->inflight > 0 || g->waiters != NIL ||
+		    g->override_until_us > core->now_us ||
+		    g->tat_us > core->now_us || g->rcpt_tat_us > core->now_us) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void
+gates_free(struct core *core, uint32_t head)
+{
+	while (head != NIL) {
+		uint32_t next = gate_at(core, head)->next;
+
+		gate_free(core, head);
+		head = next;
+	}
+}
+
 void
 gate_free(struct core *core, uint32_t gate)
 {
@@ -57,17 +104,53 @@ has_rate(const struct core_limits *l)
 	return l->rate_msgs > 0 && l->rate_s > 0;
 }
 
-/* When the rate allows the next one. */
+static bool
+has_rcpt_rate(const struct core_limits *l)
+{
+	return l->rate_rcpts > 0 && l->rate_rcpt_s > 0;
+}
+
+static uint64_t
+rcpt_spacing_us(const struct core_limits *l)
+{
+	return (l->rate_rcpt_s * 1000000ULL + l->rate_rcpts - 1) /
+	    l->rate_rcpts;
+}
+
+/* When the rates allow the next one. */
 static uint64_t
 rate_opens_us(const struct gate *g, const struct core_limits *l)
 {
+	uint64_t at = has_rcpt_rate(l) ? g->rcpt_tat_us : 0;
 	uint64_t slack;
 
 	if (!has_rate(l)) {
-		return 0;
+		return at;
 	}
 	slack = spacing_us(l) * (l->burst > 1 ? l->burst - 1 : 0);
-	return g->tat_us > slack ? g->tat_us - slack : 0;
+	return g->tat_us > slack + at ? g->tat_us - slack : at;
+}
+
+/*
+ * What an earlier run sent just before it ended is not known here: until the
+ * rate has passed once, it counts as used up.
+ */
+static void
+assume_used(const struct core *core, struct gate *g)
+{
+	const struct core_limits *l = gate_limits(core, g);
+	uint64_t rcpts = l->rcpt_burst > 0 ? l->rcpt_burst : CORE_JOB_RCPTS;
+
+	if (!core->conf.is_restart) {
+		return;
+	}
+	if (has_rate(l) && g->tat_us == 0) {
+		g->tat_us = core->begun_us +
+		    spacing_us(l) * (l->burst > 1 ? l->burst : 1);
+	}
+	if (has_rcpt_rate(l) && g->rcpt_tat_us == 0) {
+		g->rcpt_tat_us = core->begun_us + rcpt_spacing_us(l) * rcpts;
+	}
 }
 
 static bool
@@ -104,6 +187,29 @@ gate_is_open(
 	return true;
 }
 
+enum core_stop
+gate_stop(const struct core *core, uint32_t gate)
+{
+	const struct gate *g = gate_at(core, gate);
+	const struct core_limits *l = gate_limits(core, g);
+
+	if (g->is_shut) {
+		return CORE_STOP_SHUT;
+	}
+	if (l->is_paused) {
+		return CORE_STOP_PAUSED;
+	}
+	if (l->max_conn > 0 && g->inflight >= l->max_conn) {
+		return CORE_STOP_CONNECTIONS;
+	}
+	if (rate_opens_us(g, l) <= core->now_us) {
+		return CORE_STOP_NONE;
+	}
+	return has_rcpt_rate(l) && g->rcpt_tat_us > core->now_us
+	    ? CORE_STOP_RECIPIENTS
+	    : CORE_STOP_MESSAGES;
+}
+
 void
 gate_enter(struct core *core, uint32_t gate)
 {
@@ -116,6 +222,20 @@ gate_enter(struct core *core, uint32_t gate)
 		    g->tat_us > core->now_us ? g->tat_us : core->now_us;
 
 		g->tat_us = from + spacing_us(l);
+	}
+}
+
+void
+gate_take(struct core *core, uint32_t gate)
+{
+	struct gate *g = gate_at(core, gate);
+	const struct core_limits *l = gate_limits(core, g);
+
+	if (has_rcpt_rate(l)) {
+		uint64_t from = g->rcpt_tat_us > core->now_us ? g->rcpt_tat_us
+							      : core->now_us;
+
+		g->rcpt_tat_us = from + rcpt_spacing_us(l);
 	}
 }
 
@@ -193,10 +313,11 @@ named_gate(const struct core *core, const struct core_object *o)
 
 	switch (o->level) {
 	case CORE_LEVEL_SITE:
-		return i < core->sites.used ? site_at(core, i)->gate : NIL;
+		i = i < core->sites.used ? site_at(core, i)->gate : NIL;
+		return gate_from(core, i, o->sub);
 	case CORE_LEVEL_PROVIDER:
-		return i < core->providers.used ? provider_at(core, i)->gate
-						: NIL;
+		i = i < core->providers.used ? provider_at(core, i)->gate : NIL;
+		return gate_from(core, i, o->sub);
 	case CORE_LEVEL_SOURCE:
 		return i < CORE_SOURCES ? core->sources[i].gate : NIL;
 	case CORE_LEVEL_ACCOUNT:
@@ -210,15 +331,81 @@ named_gate(const struct core *core, const struct core_object *o)
 	return NIL;
 }
 
+/* Jobs under way count at the limits of their source from now on. */
+static void
+count_jobs(struct core *core, uint32_t head, uint32_t gate)
+{
+	uint32_t from = gate_at(core, gate)->from;
+
+	for (uint32_t i = 1; i < core->jobs.used; i++) {
+		struct job *j = job_at(core, i);
+		uint32_t n = j->id != 0 ? j->ngates : 0;
+
+		for (uint32_t k = 0; k < n; k++) {
+			if (j->gates[k] == head &&
+			    CORE_FROM(path_at(core, j->path)->source) == from) {
+				j->gates[j->ngates++] = gate;
+				gate_at(core, gate)->inflight++;
+			}
+		}
+	}
+}
+
+/* The limits of one source at a site or provider begin to be. */
+static void
+add_gate_from(struct core *core, const struct core_object *o)
+{
+	struct core_object all = { .level = o->level, .index = o->index };
+	uint32_t head = named_gate(core, &all);
+	uint32_t i;
+
+	if (head == NIL || o->sub > CORE_SOURCES ||
+	    gate_from(core, head, o->sub) != NIL) {
+		return;
+	}
+	i = gate_new(core, o->level, o->index);
+	gate_at(core, i)->from = o->sub;
+	gate_at(core, i)->next = gate_at(core, head)->next;
+	gate_at(core, head)->next = i;
+	count_jobs(core, head, i);
+}
+
 static uint32_t
 gate_of(struct core *core, const struct core_object *o)
 {
-	if (o->level == CORE_LEVEL_ACCOUNT) {
+	switch (o->level) {
+	case CORE_LEVEL_SITE:
+	case CORE_LEVEL_PROVIDER:
+		add_gate_from(core, o);
+		break;
+	case CORE_LEVEL_ACCOUNT:
 		(void)tenant_get(core, o->index, 0);
-	} else if (o->level == CORE_LEVEL_SUBACCOUNT) {
+		break;
+	case CORE_LEVEL_SUBACCOUNT:
 		(void)tenant_get(core, o->index, o->sub);
+		break;
+	case CORE_LEVEL_SOURCE:
+	case CORE_LEVELS:
+		break;
 	}
 	return named_gate(core, o);
+}
+
+/* Caps of windows may have changed with them. */
+static void
+limits_changed(struct core *core, const struct core_object *o, uint32_t gate)
+{
+	assume_used(core, gate_at(core, gate));
+	if (o->level == CORE_LEVEL_SITE) {
+		paths_settle(core, o->index);
+	} else if (o->level == CORE_LEVEL_PROVIDER) {
+		for (uint32_t i = 1; i < core->sites.used; i++) {
+			if (site_at(core, i)->provider == o->index) {
+				paths_settle(core, i);
+			}
+		}
+	}
+	gate_wake(core, gate);
 }
 
 int
@@ -231,7 +418,7 @@ core_limits_set(
 		return -ENOENT;
 	}
 	gate_at(core, gate)->base = *l;
-	gate_wake(core, gate);
+	limits_changed(core, o, gate);
 	return 0;
 }
 
@@ -246,7 +433,7 @@ core_limits_override(struct core *core, const struct core_object *o,
 	}
 	gate_at(core, gate)->override = *l;
 	gate_at(core, gate)->override_until_us = until_us;
-	gate_wake(core, gate);
+	limits_changed(core, o, gate);
 	return 0;
 }
 

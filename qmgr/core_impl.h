@@ -59,6 +59,7 @@ struct note {
 struct core {
 	struct core_config conf;
 	uint64_t now_us;
+	uint64_t begun_us; /* core_new's time */
 	uint32_t now_s;
 	bool is_started;
 	uint32_t budget; /* objects that this turn may still move */

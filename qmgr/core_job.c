@@ -5,24 +5,20 @@
 #define JOB_BITS 24 /* of an id, for its place in the slab */
 #define UNTOLD -1   /* feedback of a job whose results said nothing */
 
-/* Every limit that a job counts at: gates, NIL where there is none. */
-static size_t
-job_gates(const struct core *core, const struct job *j, uint32_t gates[5])
+/* Enters every limit that the job counts at; it leaves the same later. */
+static void
+enter_gates(struct core *core, struct job *j)
 {
-	const struct path *p = path_at(core, j->path);
 	const struct tenant *t = tenant_at(core, j->tenant);
-	size_t n = 0;
 
-	gates[n++] = core->sources[p->source].gate;
-	gates[n++] = site_at(core, ring_at(core, p->ring)->site)->gate;
-	gates[n++] = t->gate;
+	j->ngates = path_gates(core, path_at(core, j->path), j->gates);
+	j->gates[j->ngates++] = t->gate;
 	if (t->parent != j->tenant) {
-		gates[n++] = tenant_at(core, t->parent)->gate;
+		j->gates[j->ngates++] = tenant_at(core, t->parent)->gate;
 	}
-	if (j->provider_gate != NIL) {
-		gates[n++] = j->provider_gate;
+	for (uint32_t k = 0; k < j->ngates; k++) {
+		gate_enter(core, j->gates[k]);
 	}
-	return n;
 }
 
 uint32_t
@@ -32,9 +28,6 @@ job_new(struct core *core, uint32_t msg, uint32_t path)
 	struct job *j = job_at(core, i);
 	struct path *p = path_at(core, path);
 	struct ring *r = ring_at(core, p->ring);
-	uint32_t provider = site_at(core, r->site)->provider;
-	uint32_t gates[5];
-	size_t n;
 
 	bug_on(i == NIL || i >> JOB_BITS != 0); /* windows bound them */
 	j->id = ++core->job_count << JOB_BITS | i;
@@ -42,14 +35,9 @@ job_new(struct core *core, uint32_t msg, uint32_t path)
 	j->path = path;
 	j->tenant = flow_at(core, msg_at(core, msg)->flow)->tenant;
 	j->fq = fq_account(core, p->ring, j->tenant);
-	j->provider_gate =
-	    provider == NIL ? NIL : provider_at(core, provider)->gate;
 	j->quota_hour = core->now_s / 3600;
 	j->feedback = UNTOLD;
-	n = job_gates(core, j, gates);
-	for (size_t k = 0; k < n; k++) {
-		gate_enter(core, gates[k]);
-	}
+	enter_gates(core, j);
 	p->inflight++;
 	p->tickets = 0;
 	r->inflight++;
@@ -68,6 +56,9 @@ job_take(struct core *core, uint32_t job, uint32_t rcpt)
 	rcpt_at(core, rcpt)->at = job;
 	list_push(&j->rcpts, rcpt_kin(core), rcpt);
 	j->nrcpt++;
+	for (uint32_t k = 0; k < j->ngates; k++) {
+		gate_take(core, j->gates[k]);
+	}
 }
 
 static void
@@ -76,11 +67,9 @@ job_finish(struct core *core, uint32_t job)
 	struct job *j = job_at(core, job);
 	uint32_t path = j->path;
 	uint32_t ring = path_at(core, path)->ring;
-	uint32_t gates[5];
-	size_t n = job_gates(core, j, gates);
 
-	for (size_t k = 0; k < n; k++) {
-		gate_leave(core, gates[k]);
+	for (uint32_t k = 0; k < j->ngates; k++) {
+		gate_leave(core, j->gates[k]);
 	}
 	path_at(core, path)->inflight--;
 	ring_at(core, ring)->inflight--;
@@ -121,17 +110,21 @@ jitter(const struct core *core, const struct rcpt *r, uint32_t delay_s)
 }
 
 static uint32_t
-retry_due(const struct core *core, const struct rcpt *r, uint32_t delay_s)
+retry_due(const struct core *core, const struct rcpt *r,
+    const struct core_result *res)
 {
 	uint32_t expiry = msg_at(core, r->msg)->expiry_s;
+	uint32_t delay_s = res->delay_s;
 	uint64_t due;
 
 	if (delay_s == 0) {
-		uint32_t step = r->attempts < core->conf.nretry
-		    ? r->attempts
-		    : core->conf.nretry;
+		bool is_own = res->retry_s != NULL && res->nretry > 0;
+		uint32_t n = is_own ? res->nretry : core->conf.nretry;
+		uint32_t step = r->attempts < n ? r->attempts : n;
 
-		delay_s = jitter(core, r, core->conf.retry_s[step - 1]);
+		delay_s = jitter(core, r,
+		    is_own ? res->retry_s[step - 1]
+			   : core->conf.retry_s[step - 1]);
 	}
 	due = (uint64_t)core->now_s + delay_s;
 	if (due > expiry) {
@@ -181,7 +174,7 @@ apply(struct core *core, uint32_t rcpt, const struct core_result *res,
 	if (res->outcome == OUTCOME_DEFERRED ||
 	    res->outcome == OUTCOME_UNCERTAIN) {
 		v->fate = CORE_FATE_RETRY;
-		v->due_s = retry_due(core, r, res->delay_s);
+		v->due_s = retry_due(core, r, res);
 		live_on(core, rcpt, v);
 		return;
 	}

@@ -12,13 +12,17 @@
 
 /* What limits apply to. Each level is checked for each job. */
 enum core_level {
-	CORE_LEVEL_SITE,     /* index: site */
-	CORE_LEVEL_PROVIDER, /* index: provider */
+	CORE_LEVEL_SITE,     /* index: site; sub: CORE_FROM */
+	CORE_LEVEL_PROVIDER, /* index: provider; sub: CORE_FROM */
 	CORE_LEVEL_SOURCE,   /* index: source */
 	CORE_LEVEL_ACCOUNT,  /* index: account; all its subaccounts together */
 	CORE_LEVEL_SUBACCOUNT, /* index: account, sub: subaccount */
 	CORE_LEVELS,
 };
+
+/* sub at sites and providers: 0, whatever goes there counts; this, only what
+ * one source address sends there. Both kinds of limits hold. */
+#define CORE_FROM(source) ((source) + 1)
 
 struct core_object {
 	enum core_level level;
@@ -28,13 +32,18 @@ struct core_object {
 
 /* 0 in any field: no limit of this kind here. */
 struct core_limits {
-	uint32_t max_conn;  /* transactions at a time, over all paths */
-	uint32_t rate_msgs; /* transactions ... */
-	uint32_t rate_s;    /* ... in so many seconds, evenly spread */
-	uint32_t burst;	    /* at once after silence; 0: 1 */
-	uint32_t conn_msgs; /* messages over one connection */
-	uint32_t conn_s;    /* age of a connection, seconds */
-	bool is_paused;	    /* nothing goes out */
+	uint32_t max_conn;    /* transactions at a time, over all paths */
+	uint32_t rate_msgs;   /* transactions ... */
+	uint32_t rate_s;      /* ... in so many seconds, evenly spread */
+	uint32_t burst;	      /* at once after silence; 0: 1 */
+	uint32_t rate_rcpts;  /* recipients ... */
+	uint32_t rate_rcpt_s; /* ... in so many seconds, evenly spread */
+	uint32_t rcpt_burst;  /* of one transaction at most; 0: any */
+	uint32_t window;      /* connections of a new path; 0: the core's */
+	uint32_t window_max;  /* cap of a path's window; 0: the core's */
+	uint32_t conn_msgs;   /* messages over one connection */
+	uint32_t conn_s;      /* age of a connection, seconds */
+	bool is_paused;	      /* nothing goes out */
 };
 
 /*
@@ -110,6 +119,17 @@ void core_quota_set(struct core *core, uint32_t account, uint32_t subaccount,
  */
 int core_source_set(struct core *core, uint32_t source, uint32_t pool,
     bool is_usable) MUST_CHECK;
+
+/* What an earlier run found out about a path. */
+struct core_path_past {
+	double window;	   /* connections */
+	uint32_t failures; /* suspensions in a row; 0: it was not dead */
+	uint64_t until_us; /* when it is probed, of a dead one */
+};
+
+/* The path is made if it is not there. -ENOENT: no such site or source. */
+int core_path_restore(struct core *core, uint32_t site, uint32_t source,
+    const struct core_path_past *past) MUST_CHECK;
 
 /*
  * A path (from CORE_JOB or core_path_next) gets no new jobs until until_us;

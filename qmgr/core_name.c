@@ -153,7 +153,10 @@ leave_provider(struct core *core, const struct site *s)
 	for (uint32_t r = s->rings; r != NIL; r = ring_at(core, r)->site_next) {
 		for (uint32_t i = ring_at(core, r)->paths; i != NIL;
 		     i = path_at(core, i)->ring_next) {
-			path_unpark(core, i, p->gate);
+			for (uint32_t g = p->gate; g != NIL;
+			     g = gate_at(core, g)->next) {
+				path_unpark(core, i, g);
+			}
 		}
 	}
 	p->refs--;
@@ -181,15 +184,6 @@ site_provider(struct core *core, uint32_t site, uint32_t provider)
 
 /* ---- what nothing refers to any more ------------------------------------ */
 
-static bool
-is_gate_idle(const struct core *core, uint32_t gate)
-{
-	const struct gate *g = gate_at(core, gate);
-
-	return g->inflight == 0 && g->waiters == NIL &&
-	    g->override_until_us <= core->now_us;
-}
-
 static void
 collect_domain(struct core *core, uint32_t i)
 {
@@ -208,10 +202,10 @@ drop_provider(struct core *core, uint32_t i)
 {
 	const struct provider *p = provider_at(core, i);
 
-	if (i == NIL || p->refs > 0 || !is_gate_idle(core, p->gate)) {
+	if (i == NIL || p->refs > 0 || !gates_are_idle(core, p->gate)) {
 		return;
 	}
-	gate_free(core, p->gate);
+	gates_free(core, p->gate);
 	name_free(core, &core->providers, &core->provider_by_name, i);
 }
 
@@ -223,7 +217,7 @@ collect_site(struct core *core, uint32_t i)
 
 	if (s->name.p == NULL || s->refs > 0 || core->relay == i ||
 	    core->now_us - s->used_us < SITE_IDLE_US ||
-	    !is_gate_idle(core, s->gate)) {
+	    !gates_are_idle(core, s->gate)) {
 		return;
 	}
 	for (uint32_t r = s->rings; r != NIL; r = ring_at(core, r)->site_next) {
@@ -239,7 +233,7 @@ collect_site(struct core *core, uint32_t i)
 	}
 	site_provider(core, i, CORE_NONE);
 	drop_provider(core, provider);
-	gate_free(core, s->gate);
+	gates_free(core, s->gate);
 	name_free(core, &core->sites, &core->site_by_name, i);
 }
 

@@ -25,6 +25,9 @@ struct core_result {
 	enum outcome outcome;
 	enum core_feedback feedback;
 	uint32_t delay_s; /* wanted wait when deferred; 0: by schedule */
+	/* A schedule in place of core_config's, as there; NULL: that. */
+	const uint32_t *retry_s;
+	uint32_t nretry;
 };
 
 enum core_fate {

@@ -9,6 +9,31 @@
 static const uint32_t rest_s[] = { 60, 120, 300, 600, 1200, 2400, 3600 };
 
 uint32_t
+path_gates(const struct core *core, const struct path *p, uint32_t *gates)
+{
+	const struct site *s = site_at(core, ring_at(core, p->ring)->site);
+	uint32_t heads[] = { s->gate,
+		s->provider == NIL ? NIL
+				   : provider_at(core, s->provider)->gate };
+	uint32_t n = 0;
+
+	gates[n++] = core->sources[p->source].gate;
+	for (size_t i = 0; i < array_len(heads); i++) {
+		uint32_t own;
+
+		if (heads[i] == NIL) {
+			continue;
+		}
+		gates[n++] = heads[i];
+		own = gate_from(core, heads[i], CORE_FROM(p->source));
+		if (own != NIL) {
+			gates[n++] = own;
+		}
+	}
+	return n;
+}
+
+uint32_t
 path_connections(const struct path *p)
 {
 	return p->is_probing ? 1 : (uint32_t)p->window;
@@ -37,12 +62,23 @@ count_window(struct core *core, struct path *p)
 	p->counted = now;
 }
 
+/* No more than the core's cap and those of the limits that hold here. */
 static double
-limited(const struct core *core, double window)
+limited(const struct core *core, const struct path *p, double window)
 {
-	return window < core->conf.concurrency_limit
-	    ? window
-	    : core->conf.concurrency_limit;
+	uint32_t gates[PATH_GATES];
+	uint32_t n = path_gates(core, p, gates);
+	uint32_t cap = core->conf.concurrency_limit;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t max =
+		    gate_limits(core, gate_at(core, gates[i]))->window_max;
+
+		if (max > 0 && max < cap) {
+			cap = max;
+		}
+	}
+	return window < cap ? window : cap;
 }
 
 void
@@ -52,7 +88,7 @@ path_settle(struct core *core, uint32_t path)
 	struct ring *r = ring_at(core, p->ring);
 	bool has_room;
 
-	p->window = limited(core, p->window);
+	p->window = limited(core, p, p->window);
 	count_window(core, p);
 	if (is_closed(p) || p->state == PATH_PARKED) {
 		return;
@@ -69,11 +105,41 @@ path_settle(struct core *core, uint32_t path)
 }
 
 void
+paths_settle(struct core *core, uint32_t site)
+{
+	for (uint32_t r = site_at(core, site)->rings; r != NIL;
+	     r = ring_at(core, r)->site_next) {
+		for (uint32_t i = ring_at(core, r)->paths; i != NIL;
+		     i = path_at(core, i)->ring_next) {
+			path_settle(core, i);
+		}
+	}
+}
+
+static uint32_t
+initial_window(const struct core *core, const struct path *p)
+{
+	uint32_t gates[PATH_GATES];
+	uint32_t n = path_gates(core, p, gates);
+	uint32_t window = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t own =
+		    gate_limits(core, gate_at(core, gates[i]))->window;
+
+		if (own > 0 && (window == 0 || own < window)) {
+			window = own;
+		}
+	}
+	return window > 0 ? window : core->conf.window_initial;
+}
+
+void
 path_new(struct core *core, uint32_t path)
 {
 	struct path *p = path_at(core, path);
 
-	p->window = core->conf.window_initial;
+	p->window = initial_window(core, p);
 	p->state = PATH_FULL;
 	path_settle(core, path);
 }
@@ -123,7 +189,7 @@ path_admit(struct core *core, uint32_t path)
 {
 	struct path *p = path_at(core, path);
 
-	p->tickets |= (uint8_t)(1u << gate_at(core, p->gate)->level);
+	p->tickets |= gate_ticket(core, p->gate);
 	p->gate = NIL;
 	p->state = PATH_FULL;
 	path_settle(core, path);
@@ -220,6 +286,30 @@ core_path_suspend(struct core *core, uint32_t path, uint64_t until_us)
 	return 0;
 }
 
+int
+core_path_restore(struct core *core, uint32_t site, uint32_t source,
+    const struct core_path_past *past)
+{
+	uint32_t path;
+	struct path *p;
+
+	if (source >= CORE_SOURCES || core->sources[source].gate == NIL ||
+	    site >= core->sites.used || site_at(core, site)->gate == NIL) {
+		return -ENOENT;
+	}
+	path = path_get(
+	    core, ring_get(core, site, core->sources[source].pool), source);
+	p = path_at(core, path);
+	p->window = past->window > 1 ? past->window : 1;
+	p->failures = past->failures;
+	if (past->failures > 0) {
+		p->is_dead = true;
+		close_until(core, path, PATH_DEAD, past->until_us);
+	}
+	path_settle(core, path);
+	return 0;
+}
+
 bool
 path_next_cancel(struct core *core, struct core_out *out)
 {
@@ -249,7 +339,7 @@ answered(struct core *core, uint32_t path)
 	if (p->is_dead) {
 		p->is_dead = false;
 		p->failures = 0;
-		p->window = limited(core, REVIVED);
+		p->window = limited(core, p, REVIVED);
 		p->is_probing = false;
 		if (p->state == PATH_DEAD) {
 			reopen(core, path);
@@ -257,7 +347,7 @@ answered(struct core *core, uint32_t path)
 		return;
 	}
 	/* An idle path's window must not grow to what was never tried. */
-	if (p->window < p->inflight + 1 + core->conf.window_initial) {
+	if (p->window < p->inflight + 1 + initial_window(core, p)) {
 		p->window += 1 / p->window;
 	}
 }

@@ -21,12 +21,15 @@ struct gate {
 	struct core_limits base;
 	struct core_limits override;
 	uint64_t override_until_us;
-	uint64_t tat_us;   /* GCRA: theoretical arrival time of the next */
-	uint32_t inflight; /* jobs */
-	uint32_t waiters;  /* paths, or fqs at a tenant's gate */
+	uint64_t tat_us;      /* GCRA: theoretical arrival time of the next */
+	uint64_t rcpt_tat_us; /* the same of recipients */
+	uint32_t inflight;    /* jobs */
+	uint32_t waiters;     /* paths, or fqs at a tenant's gate */
 	struct link awake;
 	uint32_t timer;
 	uint32_t owner; /* tenant at tenants' gates */
+	uint32_t next;	/* of the same site or provider, for one source */
+	uint32_t from;	/* CORE_FROM(source), 0: all sources */
 	uint8_t level;	/* enum core_level */
 	bool is_awake;
 	bool is_shut; /* a source that may not be used */
@@ -132,11 +135,15 @@ struct path {
 	uint32_t timer;
 	uint32_t gate; /* where it is parked */
 	uint8_t state;
-	uint8_t tickets; /* bit per level: its turn at that gate has come */
+	uint8_t tickets; /* gate_ticket: its turn at that gate has come */
 	bool is_probing;
 	bool is_dead; /* what a suspension returns to */
 	bool is_cancelling;
 };
+
+/* Gates that a path passes, and a job with its tenants'. */
+#define PATH_GATES 5u
+#define JOB_GATES (PATH_GATES + 2u)
 
 struct job {
 	uint32_t msg;
@@ -144,7 +151,8 @@ struct job {
 	uint64_t id; /* 0: the place is free */
 	uint32_t fq; /* account queue */
 	uint32_t tenant;
-	uint32_t provider_gate; /* or NIL */
+	uint32_t gates[JOB_GATES]; /* that it counts at */
+	uint32_t ngates;
 	uint32_t rcpts;
 	uint32_t nrcpt;
 	uint32_t quota_hour;

@@ -1,55 +1,24 @@
 #include "core_impl.h"
 
-static uint32_t
-provider_gate(const struct core *core, const struct site *s)
-{
-	return s->provider == NIL ? NIL : provider_at(core, s->provider)->gate;
-}
-
-/* The limits that a path passes: of source, site and provider. */
-static uint32_t
-path_gate(const struct core *core, const struct path *p, enum core_level level)
-{
-	const struct site *s = site_at(core, ring_at(core, p->ring)->site);
-
-	switch (level) {
-	case CORE_LEVEL_SOURCE:
-		return core->sources[p->source].gate;
-	case CORE_LEVEL_SITE:
-		return s->gate;
-	case CORE_LEVEL_PROVIDER:
-		return provider_gate(core, s);
-	case CORE_LEVEL_ACCOUNT:
-	case CORE_LEVEL_SUBACCOUNT:
-	case CORE_LEVELS:
-		break;
-	}
-	return NIL;
-}
-
-static const enum core_level path_levels[] = { CORE_LEVEL_SOURCE,
-	CORE_LEVEL_SITE, CORE_LEVEL_PROVIDER };
-
 /* Whether the path may go; else it waits at a gate now. */
 static bool
 passes(struct core *core, uint32_t path)
 {
 	const struct path *p = path_at(core, path);
+	uint32_t gates[PATH_GATES];
+	uint32_t n = path_gates(core, p, gates);
 
-	for (size_t i = 0; i < array_len(path_levels); i++) {
-		uint32_t gate = path_gate(core, p, path_levels[i]);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t gate = gates[i];
 		uint64_t until_us;
 		bool on_quota;
 
-		if (gate == NIL) {
-			continue;
-		}
 		if (!gate_is_open(core, gate, &until_us, &on_quota)) {
 			path_park(core, path, gate, until_us);
 			return false;
 		}
 		if (gate_at(core, gate)->waiters != NIL &&
-		    (p->tickets >> path_levels[i] & 1) == 0) {
+		    (p->tickets & gate_ticket(core, gate)) == 0) {
 			path_park(core, path, gate, 0);
 			return false;
 		}
@@ -71,13 +40,10 @@ least(uint32_t *value, uint32_t limit)
 static void
 add_limits(const struct core *core, uint32_t gate, struct core_job *j)
 {
-	if (gate != NIL) {
-		const struct core_limits *l =
-		    gate_limits(core, gate_at(core, gate));
+	const struct core_limits *l = gate_limits(core, gate_at(core, gate));
 
-		least(&j->conn_messages, l->conn_msgs);
-		least(&j->conn_seconds, l->conn_s);
-	}
+	least(&j->conn_messages, l->conn_msgs);
+	least(&j->conn_seconds, l->conn_s);
 }
 
 /* How many connections the path may have, and how they may be used. */
@@ -87,15 +53,12 @@ fill_limits(const struct core *core, const struct job *from, struct core_job *j)
 	const struct path *p = path_at(core, from->path);
 	const struct tenant *t = tenant_at(core, from->tenant);
 	uint32_t n = path_connections(p);
+	uint32_t gates[PATH_GATES];
+	uint32_t ngates = path_gates(core, p, gates);
 
-	for (size_t i = 0; i < array_len(path_levels); i++) {
-		uint32_t gate = path_gate(core, p, path_levels[i]);
-
-		add_limits(core, gate, j);
-		if (gate != NIL) {
-			least(&n,
-			    gate_limits(core, gate_at(core, gate))->max_conn);
-		}
+	for (uint32_t i = 0; i < ngates; i++) {
+		add_limits(core, gates[i], j);
+		least(&n, gate_limits(core, gate_at(core, gates[i]))->max_conn);
 	}
 	add_limits(core, t->gate, j);
 	add_limits(core, tenant_at(core, t->parent)->gate, j);
@@ -154,6 +117,10 @@ take(struct core *core, uint32_t job, uint32_t leaf, uint32_t class)
 	uint32_t head = fq_at(core, leaf)->fifo[class];
 	uint32_t fresh = 0;
 
+	for (uint32_t k = 0; k < j->ngates; k++) {
+		least(&limit,
+		    gate_limits(core, gate_at(core, j->gates[k]))->rcpt_burst);
+	}
 	if ((msg_at(core, j->msg)->flags & CORE_SINGLE) != 0) {
 		limit = 1;
 	}

@@ -45,22 +45,32 @@ gate_until(const struct core *core, const struct gate *g)
 	return g->timer == NIL ? 0 : core->timers[g->timer].at_us;
 }
 
-bool
-core_path_next(const struct core *core, uint32_t *at, struct core_path_view *v)
+static void
+view_gate(const struct core *core, uint32_t gate, struct core_path_view *v)
+{
+	const struct gate *g = gate_at(core, gate);
+
+	v->blocked_by = g->level;
+	v->is_blocked_from = g->from != 0;
+	v->until_us = gate_until(core, g);
+	v->stop = gate_stop(core, gate);
+}
+
+int
+core_path_get(const struct core *core, uint32_t path, struct core_path_view *v)
 {
 	const struct path *p;
 	const struct ring *r;
 	uint32_t provider;
 
-	do {
-		if (++*at >= core->paths.used) {
-			return false;
-		}
-		p = path_at(core, *at);
-	} while (p->ring == NIL);
+	if (path == NIL || path >= core->paths.used ||
+	    path_at(core, path)->ring == NIL) {
+		return -ENOENT;
+	}
+	p = path_at(core, path);
 	r = ring_at(core, p->ring);
 	provider = site_at(core, r->site)->provider;
-	*v = (struct core_path_view){ .path = *at,
+	*v = (struct core_path_view){ .path = path,
 		.site = r->site,
 		.provider = provider == NIL ? CORE_NONE : provider,
 		.source = p->source,
@@ -73,12 +83,20 @@ core_path_next(const struct core *core, uint32_t *at, struct core_path_view *v)
 		.queued = r->queued,
 		.is_tenant_blocked = r->queued > 0 && r->nactive == 0 };
 	if (p->state == PATH_PARKED) {
-		const struct gate *g = gate_at(core, p->gate);
-
-		v->blocked_by = g->level;
-		v->until_us = gate_until(core, g);
+		view_gate(core, p->gate, v);
 	}
-	return true;
+	return 0;
+}
+
+bool
+core_path_next(const struct core *core, uint32_t *at, struct core_path_view *v)
+{
+	while (++*at < core->paths.used) {
+		if (core_path_get(core, *at, v) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 void

@@ -97,6 +97,16 @@ enum core_path_state {
 	CORE_PATH_SUSPENDED, /* by a rule or an administrator, to until_us */
 };
 
+/* Why a limit lets nothing through. */
+enum core_stop {
+	CORE_STOP_NONE, /* it does: the path waits for its turn there */
+	CORE_STOP_PAUSED,
+	CORE_STOP_SHUT, /* the source may not be used */
+	CORE_STOP_CONNECTIONS,
+	CORE_STOP_MESSAGES,   /* per time */
+	CORE_STOP_RECIPIENTS, /* per time */
+};
+
 struct core_path_view {
 	uint32_t path;
 	uint32_t site;
@@ -105,6 +115,8 @@ struct core_path_view {
 	uint32_t pool;
 	enum core_path_state state;
 	uint32_t blocked_by;	/* enum core_level, of CORE_PATH_LIMITED */
+	bool is_blocked_from;	/* ... by what counts for its source only */
+	enum core_stop stop;	/* ... and why */
 	uint64_t until_us;	/* 0: not by time */
 	double window;		/* connections */
 	uint32_t inflight;	/* jobs */
@@ -112,6 +124,10 @@ struct core_path_view {
 	uint32_t queued;	/* recipients ready for this site and pool */
 	bool is_tenant_blocked; /* all of these wait for their tenants */
 };
+
+/* One path by its number. -ENOENT. */
+int core_path_get(const struct core *core, uint32_t path,
+    struct core_path_view *v) MUST_CHECK;
 
 /* All paths; *at begins with 0. False at the end. */
 bool core_path_next(

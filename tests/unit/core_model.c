@@ -111,6 +111,8 @@ model_set_up(struct model *m)
 		}
 	}
 	memset(m->providers, 0, sizeof(m->providers));
+	memset(m->providers_from, 0, sizeof(m->providers_from));
+	memset(m->sites_from, 0, sizeof(m->sites_from));
 	memset(m->jobs, 0, sizeof(m->jobs));
 	for (uint32_t a = 0; a < M_ACCOUNTS; a++) {
 		for (uint32_t s = 0; s < M_SUBS; s++) {
@@ -292,21 +294,59 @@ enter(const struct model *m, struct m_gate *g, int n)
 	}
 }
 
+unsigned
+m_gates(struct model *m, const struct m_job *j, struct m_gate **out)
+{
+	const struct core_message *cm = &m->messages[j->message].m;
+	unsigned n = 0;
+
+	out[n++] = &m->sites[j->site];
+	out[n++] = &m->sites_from[j->site][j->source];
+	out[n++] = &m->sources[j->source];
+	out[n++] = &m->tenants[cm->account][0].gate;
+	if (cm->subaccount != 0) {
+		out[n++] = &m->tenants[cm->account][cm->subaccount].gate;
+	}
+	if (j->provider >= 0) {
+		out[n++] = &m->providers[j->provider];
+		out[n++] = &m->providers_from[j->provider][j->source];
+	}
+	return n;
+}
+
 static void
 enter_all(struct model *m, const struct m_job *j, int n)
 {
-	const struct core_message *cm = &m->messages[j->message].m;
+	struct m_gate *gates[M_GATES];
+	unsigned count = m_gates(m, j, gates);
 
-	enter(m, &m->sites[j->site], n);
-	enter(m, &m->sources[j->source], n);
-	enter(m, &m->tenants[cm->account][0].gate, n);
-	if (cm->subaccount != 0) {
-		enter(m, &m->tenants[cm->account][cm->subaccount].gate, n);
-	}
-	if (j->provider >= 0) {
-		enter(m, &m->providers[j->provider], n);
+	for (unsigned i = 0; i < count; i++) {
+		enter(m, gates[i], n);
 	}
 	m->paths[j->site][j->source].inflight += (uint32_t)n;
+}
+
+/* Each recipient takes its part of the rate. */
+void
+m_take(struct model *m, const struct m_job *j, uint32_t n)
+{
+	struct m_gate *gates[M_GATES];
+	unsigned count = m_gates(m, j, gates);
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct core_limits *l = m_limits(m, gates[i]);
+		struct m_gate *g = gates[i];
+		uint64_t one;
+
+		if (l->rate_rcpts == 0 || l->rate_rcpt_s == 0) {
+			continue;
+		}
+		one = (l->rate_rcpt_s * 1000000ULL + l->rate_rcpts - 1) /
+		    l->rate_rcpts;
+		g->rcpt_tat_us =
+		    (g->rcpt_tat_us > m->now_us ? g->rcpt_tat_us : m->now_us) +
+		    n * one;
+	}
 }
 
 struct m_job *

@@ -27,6 +27,7 @@
 #define M_RCPTS 6 /* of a message */
 #define M_JOBS 256
 #define M_SEGMENTS 8
+#define M_GATES 7
 
 enum m_state { M_NONE, M_WAIT, M_RESOLVE, M_READY, M_FLIGHT, M_HELD };
 
@@ -56,6 +57,7 @@ struct m_gate {
 	struct core_limits over;
 	uint64_t over_until_us;
 	uint64_t tat_us;
+	uint64_t rcpt_tat_us;
 	uint32_t inflight;
 	bool is_out; /* a source taken out */
 };
@@ -112,9 +114,11 @@ struct model {
 	struct m_message messages[M_MESSAGES];
 	struct m_domain domains[M_DOMAINS];
 	struct m_gate sites[M_SITES];
+	struct m_gate sites_from[M_SITES][M_SOURCES];
 	uint32_t site_number[M_SITES];
 	int site_provider[M_SITES];
 	struct m_gate providers[M_PROVIDERS];
+	struct m_gate providers_from[M_PROVIDERS][M_SOURCES];
 	uint32_t provider_number[M_PROVIDERS];
 	struct m_gate sources[M_SOURCES];
 	struct m_tenant tenants[M_ACCOUNTS][M_SUBS];
@@ -160,6 +164,10 @@ void model_result(struct model *m, struct m_job *j, struct m_message *msg,
 void model_late(struct model *m, struct m_message *msg, uint16_t ordinal,
     const struct core_result *r, const struct core_verdict *v);
 struct m_job *m_job(struct model *m, uint64_t id);
+/* The limits that a job counts at, at most M_GATES; how many they are. */
+unsigned m_gates(struct model *m, const struct m_job *j, struct m_gate **out);
+/* It has n recipients. */
+void m_take(struct model *m, const struct m_job *j, uint32_t n);
 struct m_job *m_enter(
     struct model *m, uint64_t id, struct m_message *msg, int site, int source);
 void model_answer(struct model *m, struct m_domain *d, enum core_answer answer,

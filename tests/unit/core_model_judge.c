@@ -85,6 +85,19 @@ check_path(struct model *m, const struct core_job *j, int site)
 }
 
 static void
+check_burst(struct model *m, const struct m_job *j, uint32_t nrcpt)
+{
+	struct m_gate *gates[M_GATES];
+	unsigned n = m_gates(m, j, gates);
+
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t most = m_limits(m, gates[i])->rcpt_burst;
+
+		M_CHECK(m, most == 0 || nrcpt <= most);
+	}
+}
+
+static void
 judge_job(struct model *m, const struct core_out *out)
 {
 	const struct core_job *j = &out->job;
@@ -103,6 +116,8 @@ judge_job(struct model *m, const struct core_out *out)
 	check_path(m, j, site);
 	M_CHECK(m, is_first(m, msg, &msg->rcpts[j->rcpts[0].ordinal]));
 	job = m_enter(m, j->id, msg, site, (int)j->source);
+	check_burst(m, job, j->nrcpt);
+	m_take(m, job, j->nrcpt);
 	for (uint32_t i = 0; i < j->nrcpt; i++) {
 		struct m_rcpt *r = &msg->rcpts[j->rcpts[i].ordinal];
 

@@ -15,6 +15,10 @@ m_gate_open(const struct model *m, const struct m_gate *g)
 	    (l->max_conn > 0 && g->inflight >= l->max_conn)) {
 		return false;
 	}
+	if (l->rate_rcpts > 0 && l->rate_rcpt_s > 0 &&
+	    g->rcpt_tat_us > m->now_us) {
+		return false;
+	}
 	if (l->rate_msgs > 0 && l->rate_s > 0) {
 		uint64_t one =
 		    (l->rate_s * 1000000ULL + l->rate_msgs - 1) / l->rate_msgs;
@@ -61,7 +65,10 @@ m_path_open(const struct model *m, int site, int source)
 	    p->inflight < m_capacity(m, p) &&
 	    m_gate_open(m, &m->sources[source]) &&
 	    m_gate_open(m, &m->sites[site]) &&
-	    (provider < 0 || m_gate_open(m, &m->providers[provider]));
+	    m_gate_open(m, &m->sites_from[site][source]) &&
+	    (provider < 0 ||
+		(m_gate_open(m, &m->providers[provider]) &&
+		    m_gate_open(m, &m->providers_from[provider][source])));
 }
 
 /* Jobs of an account for a site and pool. */

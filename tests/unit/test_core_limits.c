@@ -49,7 +49,12 @@ test_core_each_level_limits_transactions_at_a_time(void **state)
 	struct world_job j[8];
 
 	(void)state;
-	for (int level = 0; level < CORE_LEVELS; level++) {
+	for (unsigned i = 0; i < CORE_LEVELS + 2; i++) {
+		/* The last two: of one source at a site, at a provider. */
+		unsigned level = i % CORE_LEVELS;
+		uint32_t sub = level == CORE_LEVEL_SUBACCOUNT ? 2
+		    : i >= CORE_LEVELS			      ? CORE_FROM(0)
+							      : 0;
 		struct world w;
 		uint32_t site = crowd(&w);
 		uint32_t d = core_domain_find(w.core, STR("a.example"));
@@ -58,11 +63,11 @@ test_core_each_level_limits_transactions_at_a_time(void **state)
 
 		core_site_answer(
 		    w.core, d, CORE_ANSWER_SITE, site, p, UINT32_MAX);
-		limit(&w, (enum core_level)level, index[level], 2, l);
+		limit(&w, (enum core_level)level, index[level], sub, l);
 		assert_int_equal(world_jobs(&w, j, 8), 3);
 		(void)world_deliver(&w, &j[1]);
 		assert_int_equal(world_jobs(&w, j, 8), 1);
-		limit(&w, (enum core_level)level, index[level], 2,
+		limit(&w, (enum core_level)level, index[level], sub,
 		    (struct core_limits){ .max_conn = 4 });
 		assert_int_equal(world_jobs(&w, j, 8), 1);
 		world_fini(&w);

@@ -298,11 +298,15 @@ any_gate(struct model *m, struct core_object *o)
 	case CORE_LEVEL_SITE:
 		i = rnd(M_SITES);
 		o->index = m->site_number[i];
-		return &m->sites[i];
+		o->sub = chance(50) ? 0 : CORE_FROM(rnd(M_SOURCES));
+		return o->sub == 0 ? &m->sites[i]
+				   : &m->sites_from[i][o->sub - 1];
 	case CORE_LEVEL_PROVIDER:
 		i = rnd(M_PROVIDERS);
 		o->index = m->provider_number[i];
-		return &m->providers[i];
+		o->sub = chance(50) ? 0 : CORE_FROM(rnd(M_SOURCES));
+		return o->sub == 0 ? &m->providers[i]
+				   : &m->providers_from[i][o->sub - 1];
 	case CORE_LEVEL_SOURCE:
 		o->index = rnd(M_SOURCES);
 		return &m->sources[o->index];
@@ -328,6 +332,9 @@ do_limits(struct model *m)
 		l.rate_msgs = rnd(5);
 		l.rate_s = rnd(60);
 		l.burst = rnd(4);
+		l.rate_rcpts = rnd(6);
+		l.rate_rcpt_s = rnd(60);
+		l.rcpt_burst = rnd(4);
 		l.is_paused = chance(10);
 	}
 	if (chance(50)) {
@@ -511,6 +518,7 @@ adopt(struct model *m, const struct m_job *old, uint32_t flying)
 	    core_adopt(m->core, msg->handle, m->site_number[old->site],
 		(uint32_t)old->source, ordinals, n, &id) == 0);
 	j = m_enter(m, id, msg, old->site, old->source);
+	m_take(m, j, n);
 	j->hour = 0; /* what it used is not given back */
 	j->left = n;
 	for (uint32_t i = 0; i < n; i++) {
