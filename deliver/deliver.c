@@ -161,6 +161,15 @@ tell_running(struct peer *qmgr, const struct job *j)
 	buf_fini(&rcpts);
 }
 
+/* Jobs that are on their way already are given back. */
+static void
+tell_leaving(struct peer *qmgr)
+{
+	static const struct ipc_leaving m;
+
+	(void)peer_send(qmgr, IPC_leaving, 0, &m);
+}
+
 /*
  * What goes on is told before anything new comes, so that a restart of qmgr
  * repeats no delivery.
@@ -171,6 +180,9 @@ reconcile(struct peer *qmgr)
 	struct ipc_reconciled m = { .last_seq = result_last_seq() };
 	const struct job *j;
 
+	if (is_draining) {
+		tell_leaving(qmgr);
+	}
 	TAILQ_FOREACH (j, &jobs_all, all) {
 		tell_running(qmgr, j);
 	}
@@ -212,8 +224,12 @@ void
 deliver_drain(void)
 {
 	const struct uuid any = { { 0 } };
+	struct peer *qmgr = service_peer(ROLE_QMGR, 0);
 
 	is_draining = true;
+	if (qmgr != NULL) {
+		tell_leaving(qmgr);
+	}
 	return_jobs(0, &any);
 	paths_drain();
 	deliver_progress();

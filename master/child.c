@@ -113,14 +113,17 @@ connect_pair(struct child *a, struct child *b)
 	(void)close(fd[1]);
 }
 
-/* Gives a new child its channels and listeners, then tells it to begin. */
+/*
+ * Gives a new child its channels and listeners, then tells it to begin. Who is
+ * draining still needs the others: deliver to report, smtpd for its sessions.
+ */
 static void
 introduce(struct child *c)
 {
 	static const struct ipc_begin begin;
 
 	for (struct child *o = children; o != NULL; o = o->next) {
-		if (o != c && is_running(o) && o->peer != NULL &&
+		if (o != c && o->peer != NULL &&
 		    service_talks(c->row->role, o->row->role)) {
 			connect_pair(c, o);
 		}

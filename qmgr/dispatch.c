@@ -16,7 +16,7 @@
 static bool
 is_usable(const struct deliver *d)
 {
-	return d->peer != NULL && d->is_reconciled;
+	return d->peer != NULL && d->is_reconciled && !d->is_leaving;
 }
 
 bool

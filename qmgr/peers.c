@@ -200,6 +200,16 @@ on_running(struct peer *p, uint32_t id, const void *m)
 }
 
 static void
+on_leaving(struct peer *p, uint32_t id, const void *m)
+{
+	(void)id;
+	(void)m;
+	if (is_current_deliver(qmgr_self(), p)) {
+		qmgr_self()->delivers[peer_index(p)].is_leaving = true;
+	}
+}
+
+static void
 on_reconciled(struct peer *p, uint32_t id, const void *m)
 {
 	(void)id;
@@ -283,6 +293,7 @@ const struct peer_handler qmgr_handlers[] = {
 	{ IPC_durable, on_durable },
 	{ IPC_result, on_result },
 	{ IPC_running, on_running },
+	{ IPC_leaving, on_leaving },
 	{ IPC_reconciled, on_reconciled },
 	{ IPC_report_fact, on_report_fact },
 	{ IPC_report_done, on_report_done },

@@ -47,6 +47,7 @@ struct tls_sites;
 struct deliver {
 	struct peer *peer;  /* NULL: down */
 	bool is_reconciled; /* it has said all that it still does */
+	bool is_leaving;    /* it is draining: nothing more is given to it */
 	uint64_t seen;	    /* its newest result */
 	uint64_t seen_at;   /* the journal's position behind that */
 	uint64_t wait;	    /* acknowledged when wait_at is settled; 0: none */

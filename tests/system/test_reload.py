@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from lib.load import Book, Load
+from lib.load import Book, Load, Submitter
 from lib.packetboat import Packetboat
 from lib.process import children
 from lib.sink import Delay
@@ -147,3 +147,22 @@ def test_daemon_killed_in_the_middle_of_a_reload(new_boat, receiver):
         wait_for(boat.ready, 30, "all are back")
     load.stop()
     check(boat, [load], receiver)
+
+
+def test_qmgr_killed_while_deliver_ends_repeats_nothing(new_boat, receiver):
+    """What deliver still has under way when it is replaced goes to the qmgr that comes then."""
+    boat = new_boat()
+    receiver.normal()
+    receiver.on("EOD", Delay(3))
+    with contextlib.closing(Submitter(boat)) as client:
+        for n in range(5):
+            client.submit("app@client.test", f"user-{n}@sink.test", b"From: app@client.test\r\n\r\n")
+    wait_for(lambda: len(receiver.received) == 5, 20, "all are sent, none is answered")
+    old = set(boat.pids("deliver"))
+    boat.tool("packetboat", "reload")
+    wait_for(lambda: re.search(r"deliver.*draining", boat.tool("packetboat", "status", check=False).out), 20,
+             "deliver is told to end")
+    boat.kill("qmgr")
+    boat.wait_queue_empty()
+    wait_for(lambda: not old & set(boat.pids("deliver")) and boat.ready(), 40, "another deliver")
+    assert len(receiver.received) == 5
