@@ -12,6 +12,8 @@
 #define BATCH_BYTES (1024 * 1024)
 #define BATCH_RECORDS 4096
 #define RETRY_US US_PER_S
+/* Each try with a disk that fails leaves a file behind. */
+#define RETRY_MAX_US (16 * US_PER_S)
 /* A busy journal is synced this often unless journal_sync_time says more:
  * nobody waits for one record, and each sync costs all who use the disk. */
 #define SHARE_US (20 * US_PER_MS)
@@ -50,8 +52,10 @@ struct jrn {
 	uint32_t number;
 	uint64_t durable;
 	uint64_t synced_us; /* when that was told */
+	uint64_t retry_us;  /* until the next try; doubles */
 	bool is_broken;
 	bool is_making_file;
+	bool has_file; /* that was not given up */
 	bool is_closing;
 };
 
@@ -87,6 +91,7 @@ set_state(struct jrn *j, bool is_ok, const char *reason)
 		return;
 	}
 	j->is_broken = !is_ok;
+	j->retry_us = RETRY_US;
 	if (j->c.state != NULL) {
 		j->c.state(j->c.arg, is_ok, reason);
 	}
@@ -141,7 +146,7 @@ fail(struct jrn *j, int status)
 {
 	set_state(j, false, strerror(-status));
 	if (!loop_timer_is_armed(j->retry)) {
-		loop_timer_arm(j->retry, RETRY_US);
+		loop_timer_arm(j->retry, j->retry_us);
 	}
 }
 
@@ -223,12 +228,14 @@ on_file(void *arg, uint64_t number, int status, int fd)
 	}
 	j->number = (uint32_t)number;
 	plog_writer_add_file(j->writer, fd, journal_segid((uint32_t)number));
+	j->has_file = true;
 	if (j->waiting == 0 && j->sent == 0) {
 		/* It was the file itself that could not be made; nobody will
 		 * write, and so find that it works again, while we say that
 		 * it does not. */
 		set_state(j, true, "");
-	} else if (j->sent == 0 || !j->is_broken) {
+	} else if (!loop_timer_is_armed(j->retry) &&
+	    (j->sent == 0 || !j->is_broken)) {
 		send_waiting(j);
 	}
 }
@@ -272,6 +279,10 @@ on_retry(void *arg)
 	}
 	/* What was written with an error is left behind. */
 	plog_writer_seal(j->writer);
+	if (j->has_file && j->retry_us < RETRY_MAX_US) {
+		j->retry_us *= 2;
+	}
+	j->has_file = false;
 	if (plog_writer_next(j->writer, &segid, &index) < 0) {
 		make_file(j);
 		return;
@@ -325,6 +336,7 @@ jrn_new(const struct jrn_config *c, struct disk *disk)
 		j->c.wait_us = SHARE_US;
 	}
 	pc.wait_us = j->c.wait_us;
+	j->retry_us = RETRY_US;
 	j->disk = disk;
 	j->retry = loop_timer_new(on_retry, j);
 	j->writer = plog_writer_new(&pc);

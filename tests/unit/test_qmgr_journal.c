@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -126,7 +127,7 @@ fail_and_recover(int *error, int value)
 	wait_s(5);
 	assert_int_equal(w.n_jobs, 0);
 	*error = 0;
-	wait_s(5);
+	wait_s(16);
 	assert_int_equal(w.n_jobs, 2);
 	assert_int_equal(w.pressure, PRESSURE_NONE);
 	world_finish(OUTCOME_DELIVERED);
@@ -146,6 +147,46 @@ test_nothing_is_given_out_while_the_disk_is_full(void **state)
 {
 	(void)state;
 	fail_and_recover(&write_error, ENOSPC);
+}
+
+static unsigned
+count_journal_files(void)
+{
+	DIR *d = opendir("jrn");
+	const struct dirent *e;
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while ((e = readdir(d)) != NULL) {
+		n += strstr(e->d_name, ".jrn") != NULL;
+	}
+	(void)closedir(d);
+	return n;
+}
+
+static void
+test_a_failing_disk_is_tried_ever_more_seldom(void **state)
+{
+	unsigned before;
+	unsigned after;
+
+	(void)state;
+	before = count_journal_files();
+	sync_error = EIO;
+	send();
+	wait_s(80);
+	after = count_journal_files();
+	assert_in_range(after - before, 2, 10);
+	sync_error = 0;
+	wait_s(16);
+	assert_int_equal(w.n_jobs, 1);
+	/* What follows is a new failure. */
+	sync_error = EIO;
+	send();
+	wait_s(1);
+	sync_error = 0;
+	wait_s(2);
+	assert_int_equal(w.n_jobs, 2);
 }
 
 /* Nothing waits to be written then, whose writing would show that it works. */
@@ -241,6 +282,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_nothing_is_given_out_while_syncs_fail),
 		T(test_nothing_is_given_out_while_the_disk_is_full),
+		T(test_a_failing_disk_is_tried_ever_more_seldom),
 		T(test_work_goes_on_when_the_next_file_can_be_made_again),
 		T(test_results_are_acknowledged_only_when_they_are_durable),
 		T(test_what_was_written_twice_is_replayed_once),
