@@ -91,6 +91,9 @@ worker_peer_up(struct peer *p)
 {
 	if (peer_role(p) == ROLE_QMGR) {
 		qmgr_run++;
+		if (n_begun == 0) {
+			passed_files_fini(); /* this one passes its own */
+		}
 		writer_tell(p);
 	}
 }

@@ -170,6 +170,21 @@ tell_leaving(struct peer *qmgr)
 	(void)peer_send(qmgr, IPC_leaving, 0, &m);
 }
 
+static bool
+is_read(void *arg, uint64_t segid, bool is_big)
+{
+	const struct job *j;
+
+	(void)arg;
+	TAILQ_FOREACH (j, &jobs_all, all) {
+		if (is_big ? j->big_len > 0 && j->big_file == segid
+			   : j->segid == segid) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /*
  * What goes on is told before anything new comes, so that a restart of qmgr
  * repeats no delivery.
@@ -183,6 +198,9 @@ reconcile(struct peer *qmgr)
 	if (is_draining) {
 		tell_leaving(qmgr);
 	}
+	/* It passes files anew, but for those of the jobs that it takes over:
+	 * the rest would keep removed segments on the disk. */
+	passed_files_keep(is_read, NULL);
 	TAILQ_FOREACH (j, &jobs_all, all) {
 		tell_running(qmgr, j);
 	}

@@ -1,5 +1,6 @@
 #include "passed_files.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "map.h"
@@ -48,6 +49,27 @@ passed_files_drop(uint64_t segid, bool is_big)
 	}
 	if (value != NULL) {
 		value_close(value);
+	}
+}
+
+void
+passed_files_keep(
+    bool (*is_needed)(void *arg, uint64_t segid, bool is_big), void *arg)
+{
+	for (int i = 0; i < 2; i++) {
+		struct str key;
+		void *value;
+		size_t at = 0;
+
+		while (
+		    maps[i] != NULL && map_next(maps[i], &at, &key, &value)) {
+			uint64_t segid;
+
+			memcpy(&segid, key.p, sizeof(segid));
+			if (!is_needed(arg, segid, i != 0)) {
+				passed_files_drop(segid, i != 0);
+			}
+		}
 	}
 }
 

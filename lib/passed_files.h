@@ -16,6 +16,11 @@ void passed_files_add(uint64_t segid, bool is_big, int fd);
 int passed_files_get(uint64_t segid, bool is_big);
 
 void passed_files_drop(uint64_t segid, bool is_big);
+
+/* Closes those of which is_needed says no: a new qmgr drops none of the files
+ * that the one before had passed. */
+void passed_files_keep(
+    bool (*is_needed)(void *arg, uint64_t segid, bool is_big), void *arg);
 void passed_files_fini(void);
 
 #endif

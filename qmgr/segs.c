@@ -143,11 +143,13 @@ segs_next(const struct segs *s, uint32_t *at)
 void
 segs_close(struct segs *s, struct seg *g)
 {
-	if (g->fd < 0) {
-		return;
-	}
+	/* A deliver may hold it from the run before, when it was never open
+	 * here. */
 	if (s->closing != NULL) {
 		s->closing(s->arg, g);
+	}
+	if (g->fd < 0) {
+		return;
 	}
 	if (g->has_reader) {
 		plog_reader_fini(&g->reader);

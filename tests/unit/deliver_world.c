@@ -524,6 +524,12 @@ pass_file(uint64_t number, bool is_big, const void *p, size_t n)
 	world_tell(IPC_file, &f);
 }
 
+uint64_t
+world_segid(uint64_t job)
+{
+	return SEGID_OF(job);
+}
+
 void
 world_job(const struct world_mail *m)
 {

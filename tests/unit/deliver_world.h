@@ -102,6 +102,9 @@ struct world_mail {
 	bool is_missing; /* the segment is not passed */
 };
 
+/* The segment of a job's message. */
+uint64_t world_segid(uint64_t job);
+
 /* Stores the message, passes the segment, gives the job. */
 void world_job(const struct world_mail *m);
 

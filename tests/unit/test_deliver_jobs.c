@@ -13,6 +13,7 @@
 #include "deliver_world.h"
 #include "fake_loop.h"
 #include "outcome.h"
+#include "passed_files.h"
 
 #define CONTENT STR("Subject: x\r\n\r\ntext\r\n")
 
@@ -115,6 +116,31 @@ test_deliver_goes_on_without_qmgr_and_tells_the_next(void **state)
 	take(0);
 	assert_int_equal(world.n_results, 2);
 	assert_int_equal(world.results[1].m.job, 2);
+}
+
+/* Of the segment of job n, as world_job numbers them. */
+static bool
+has_segment(uint64_t job)
+{
+	return passed_files_get(world_segid(job), false) >= 0;
+}
+
+static void
+test_deliver_keeps_no_files_of_an_old_qmgr_but_those_it_reads(void **state)
+{
+	(void)state;
+	give_job(1, 1);
+	give_job(2, 1);
+	hello(0);
+	take(0);
+	assert_true(has_segment(1));
+	assert_true(has_segment(2));
+	world_new_qmgr();
+	assert_false(has_segment(1));
+	assert_true(has_segment(2));
+	take(0);
+	assert_int_equal(
+	    world.results[world.n_results - 1].m.outcome, OUTCOME_DELIVERED);
 }
 
 static void
@@ -404,6 +430,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_deliver_results_are_kept_until_acknowledged),
 		TEST(test_deliver_goes_on_without_qmgr_and_tells_the_next),
+		TEST(
+		    test_deliver_keeps_no_files_of_an_old_qmgr_but_those_it_reads),
 		TEST(test_deliver_cancel_returns_what_is_not_begun),
 		TEST(
 		    test_deliver_cancel_reaches_jobs_that_wait_for_names_and_hosts),
