@@ -212,7 +212,8 @@ static void
 drain(void *arg)
 {
 	(void)arg;
-	if (is_draining || service->drain == NULL) {
+	/* Before its start there is nothing to finish. */
+	if (is_draining || !is_started || service->drain == NULL) {
 		service_exit();
 		return;
 	}

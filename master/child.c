@@ -443,7 +443,7 @@ stop_next(void)
 				drain(c);
 			}
 		}
-		if (any && children != NULL) {
+		if (any) {
 			return;
 		}
 	}
@@ -452,10 +452,39 @@ stop_next(void)
 	}
 }
 
+/*
+ * Nobody is left waiting for a restart, whose end nobody would tell. The
+ * queue is started at once: deliver has results that only it can keep.
+ */
+static void
+settle_waiting(void)
+{
+	struct child *next;
+
+	for (struct child *c = children; c != NULL; c = next) {
+		next = c->next;
+		if (c->state != CHILD_WAITING) {
+			continue;
+		}
+		loop_timer_stop(c->timer);
+		if (c->row->role == ROLE_QMGR) {
+			spawn(c);
+		}
+		if (c->state == CHILD_WAITING) {
+			child_remove(c);
+		} else {
+			introduce(c);
+		}
+	}
+}
+
 void
 child_stop_all(void)
 {
-	is_stopping = true;
+	if (!is_stopping) {
+		is_stopping = true;
+		settle_waiting();
+	}
 	stop_next();
 }
 

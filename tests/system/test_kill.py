@@ -139,6 +139,26 @@ def test_master_killed_alone_ends_the_daemons(boat, receiver):
     boat.start()
 
 
+def test_stop_while_qmgr_waits_for_its_restart(boat, receiver):
+    """A qmgr is started for the results that deliver still holds, and nobody waits in vain."""
+    receiver.normal()
+    receiver.on("EOD", Delay(3))
+    shop = boat.add_account("shop")
+    boat.add_domain(shop, "shop.test")
+    boat.send(shop, "orders@shop.test", "slow@sink.test")
+    wait_for(lambda: receiver.received, 20, "the delivery to be under way")
+    # The second death is too early for another start at once.
+    kill_and_wait(boat, "qmgr")
+    boat.kill("qmgr")
+    wait_for(lambda: not boat.pids("qmgr"), 10, "qmgr to wait for its restart")
+    boat.stop()
+    assert "does not end" not in boat.log_text()
+    assert "drain_time is over" not in boat.log_text()
+    boat.start()
+    boat.wait_queue_empty()
+    assert len(receiver.received) == 1
+
+
 def due_times(boat) -> dict:
     """Of each recipient in the queue: how often it was tried and when it is next."""
     return {r["address"]: (r["attempts"], r["next_try"]) for m in boat.queue_json() for r in m["recipients"]}
