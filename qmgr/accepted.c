@@ -60,8 +60,8 @@ note_of(struct qmgr *q, const struct event_accepted *e)
 	return n;
 }
 
-static struct core_rcpt *
-room_for(struct qmgr *q, uint32_t n)
+struct core_rcpt *
+accepted_room(struct qmgr *q, uint32_t n)
 {
 	if (n > q->rcpts_room) {
 		q->rcpts_room = n + 64;
@@ -82,7 +82,7 @@ read_rcpts(struct qmgr *q, const struct event_accepted *e, uint32_t due_s,
 	if (e->nrcpt == 0 || e->nrcpt > RCPTS_MAX) {
 		return -EBADMSG;
 	}
-	out->rcpts = room_for(q, e->nrcpt);
+	out->rcpts = accepted_room(q, e->nrcpt);
 	while (n < e->nrcpt && event_rcpt_next(&rest, &r)) {
 		bool is_blocked = r.notify & RCPT_BLOCKED;
 

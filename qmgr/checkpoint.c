@@ -23,6 +23,8 @@
 #define BATCH_BYTES (4u * 1024 * 1024)
 /* Fewer changes than this are read from the journal as quickly. */
 #define FACTS_MIN 1000
+/* To read these from the journal takes a tenth of a second. */
+#define FACTS_AT_STOP 100000
 /* But a few changes are not left to the journal for ever: it must end. */
 #define FEW_FACTS_US (3600 * US_PER_S)
 #define FEW_RCPTS 64
@@ -419,6 +421,7 @@ on_created(void *arg, uint64_t number, int status, int fd)
 		.need_file = no_more_files,
 		.arg = q,
 	};
+	struct core_stats stats;
 
 	c->is_creating = false;
 	if (status < 0) {
@@ -436,10 +439,12 @@ on_created(void *arg, uint64_t number, int status, int fd)
 	c->start_lsn = q->safe_lsn;
 	c->oldest_lsn = c->start_lsn;
 	q->facts = 0;
+	core_stats_get(q->core, &stats);
 	put(q, CKP_begin,
 	    &(struct ckp_begin){ .number = c->number,
 		.start_lsn = c->start_lsn,
-		.time_us = clock_wall_us() });
+		.time_us = clock_wall_us(),
+		.messages = stats.messages });
 	put_small(q);
 	loop_timer_arm(c->slice, 0);
 }
@@ -463,6 +468,14 @@ checkpoint_begin(struct qmgr *q)
 	c->is_creating = true;
 	ckp_path(c->number, path);
 	disk_create(q->disk, path, on_created, q, c->number);
+}
+
+void
+checkpoint_at_stop(struct qmgr *q)
+{
+	if (q->facts >= FACTS_AT_STOP && jrn_is_ok(q->jrn)) {
+		checkpoint_begin(q);
+	}
 }
 
 static bool

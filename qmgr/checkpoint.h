@@ -16,6 +16,9 @@ void checkpoint_fini(struct qmgr *q);
 /* Begins one now, unless one is being written or the journal has not been
  * synced yet. */
 void checkpoint_begin(struct qmgr *q);
+/* The same at a clean stop, if the next start would read long in the journal
+ * without it. */
+void checkpoint_at_stop(struct qmgr *q);
 bool checkpoint_is_running(const struct qmgr *q);
 
 #endif

@@ -93,20 +93,16 @@ add_message(struct qmgr *q, const struct core_message *m, struct str rcpts,
     uint32_t *msg)
 {
 	struct core_rcpt *all =
-	    mem_alloc((rcpts.len / RCPT_MIN + 1) * sizeof(*all));
+	    accepted_room(q, (uint32_t)(rcpts.len / RCPT_MIN + 1));
 	uint32_t n = 0;
-	int r;
 
 	while (rcpts.len != 0) {
 		if (!take_rcpt(q, &rcpts, &all[n])) {
-			free(all);
 			return -EBADMSG;
 		}
 		n++;
 	}
-	r = core_add(q->core, m, all, n, msg);
-	free(all);
-	return r;
+	return core_restore(q->core, m, all, n, msg);
 }
 
 static void
@@ -206,6 +202,7 @@ on_record(struct loading *l, const struct plog_record *rec)
 	case CKP_begin:
 		l->has_begin = true;
 		l->start_lsn = u.begin.start_lsn;
+		core_expect(l->q->core, u.begin.messages);
 		break;
 	case CKP_message:
 		r = on_message(l, &u.message);

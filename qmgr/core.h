@@ -140,6 +140,16 @@ struct core_message {
 int core_add(struct core *core, const struct core_message *m,
     const struct core_rcpt *rcpts, uint32_t n, uint32_t *msg) MUST_CHECK;
 
+/*
+ * The same before core_start, for messages of which the caller knows that none
+ * is there twice (a checkpoint's): they are not looked for. Never -EEXIST.
+ */
+int core_restore(struct core *core, const struct core_message *m,
+    const struct core_rcpt *rcpts, uint32_t n, uint32_t *msg) MUST_CHECK;
+
+/* Before the first message: so many will come. More may. */
+void core_expect(struct core *core, uint32_t messages);
+
 /* The message's handle, or CORE_NONE. */
 uint32_t core_find(const struct core *core, const struct uuid *id);
 

@@ -400,19 +400,13 @@ is_sorted(const struct core_rcpt *rcpts, uint32_t n)
 	return true;
 }
 
-int
-core_add(struct core *core, const struct core_message *m,
+static int
+add(struct core *core, const struct core_message *m,
     const struct core_rcpt *rcpts, uint32_t n, uint32_t *msg)
 {
 	autofree struct core_rcpt *sorted = NULL;
-	uint32_t there = core_find(core, &m->id);
-	int r;
+	int r = check(core, m, rcpts, n);
 
-	if (there != CORE_NONE) {
-		*msg = there;
-		return -EEXIST;
-	}
-	r = check(core, m, rcpts, n);
 	if (r == 0) {
 		r = message_new(core, m, msg);
 	}
@@ -428,6 +422,33 @@ core_add(struct core *core, const struct core_message *m,
 		rcpt_new(core, *msg, &rcpts[i]);
 	}
 	return 0;
+}
+
+int
+core_add(struct core *core, const struct core_message *m,
+    const struct core_rcpt *rcpts, uint32_t n, uint32_t *msg)
+{
+	uint32_t there = core_find(core, &m->id);
+
+	if (there != CORE_NONE) {
+		*msg = there;
+		return -EEXIST;
+	}
+	return add(core, m, rcpts, n, msg);
+}
+
+int
+core_restore(struct core *core, const struct core_message *m,
+    const struct core_rcpt *rcpts, uint32_t n, uint32_t *msg)
+{
+	bug_on(core->is_started);
+	return add(core, m, rcpts, n, msg);
+}
+
+void
+core_expect(struct core *core, uint32_t messages)
+{
+	htab_expect(&core->msg_by_id, messages);
 }
 
 /* ---- expiry

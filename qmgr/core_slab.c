@@ -145,6 +145,19 @@ htab_fini(struct htab *h)
 	*h = (struct htab){ 0 };
 }
 
+void
+htab_expect(struct htab *h, uint32_t n)
+{
+	bug_on(h->count != 0);
+	if (n > h->slab->max) {
+		n = h->slab->max;
+	}
+	while (n / 2 > h->mask) {
+		h->mask = h->mask << 1 | 1;
+	}
+	h->split = n > h->mask ? n - h->mask - 1 : 0;
+}
+
 static uint32_t *
 chain(const struct htab *h, uint32_t i)
 {

@@ -100,6 +100,8 @@ struct htab {
 int htab_init(struct htab *h, const struct slab *s, size_t off,
     uint64_t (*hash)(const void *, uint64_t), uint64_t seed) MUST_CHECK;
 void htab_fini(struct htab *h);
+/* As many buckets at once as n elements have in the end. Only while empty. */
+void htab_expect(struct htab *h, uint32_t n);
 void htab_add(struct htab *h, uint32_t i);
 void htab_del(struct htab *h, uint32_t i);
 

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "buf.h"
+#include "core_slab.h"
 #include "map.h"
 
+#define NOTES_MAX ((1u << 26) + 1) /* as core_config_init's max_messages */
 #define NAMES_MAX 65535
 #define REASONS 65536u
 #define REASON_MAX 200 /* bytes kept of a text */
@@ -16,8 +18,8 @@ struct reason {
 };
 
 struct notes {
-	struct note *all; /* by handle */
-	size_t n;
+	struct note *all; /* by handle; address space, used as they come */
+	size_t used;
 	struct map *big;   /* handle to number of file */
 	struct map *names; /* name to its number + 1 */
 	char **name;
@@ -32,6 +34,8 @@ notes_new(void)
 {
 	struct notes *n = mem_alloc(sizeof(*n));
 
+	n->all = slab_reserve(NOTES_MAX * sizeof(*n->all));
+	bug_on(n->all == NULL); /* far less than the core was granted */
 	n->big = map_new();
 	n->names = map_new();
 	n->by_text = map_new();
@@ -59,7 +63,7 @@ notes_free(struct notes **np)
 	}
 	free(n->reasons);
 	free(n->name);
-	free(n->all);
+	slab_release(n->all, NOTES_MAX * sizeof(*n->all));
 	map_free(&n->big, NULL);
 	map_free(&n->names, NULL);
 	map_free(&n->by_text, NULL);
@@ -75,12 +79,9 @@ notes_set(struct notes *n, uint32_t msg, struct note note)
 struct note *
 notes_at(struct notes *n, uint32_t msg)
 {
-	if (msg >= n->n) {
-		size_t was = n->n;
-
-		n->n = ((size_t)msg + 1) * 3 / 2 + 1024;
-		n->all = mem_resize(n->all, n->n * sizeof(*n->all));
-		memset(n->all + was, 0, (n->n - was) * sizeof(*n->all));
+	bug_on(msg >= NOTES_MAX);
+	if (msg >= n->used) {
+		n->used = (size_t)msg + 1;
 	}
 	return &n->all[msg];
 }
@@ -99,7 +100,7 @@ notes_clear(struct notes *n, uint32_t msg)
 uint64_t
 notes_big(const struct notes *n, uint32_t msg)
 {
-	if (msg >= n->n || !(n->all[msg].flags & NOTE_BIG)) {
+	if (msg >= n->used || !(n->all[msg].flags & NOTE_BIG)) {
 		return 0;
 	}
 	return (uint64_t)(uintptr_t)map_get_u64(n->big, msg);
@@ -110,6 +111,12 @@ notes_set_big(struct notes *n, uint32_t msg, uint64_t number)
 {
 	notes_at(n, msg)->flags |= NOTE_BIG;
 	(void)map_put_u64(n->big, msg, (void *)(uintptr_t)number);
+}
+
+size_t
+notes_big_count(const struct notes *n)
+{
+	return map_len(n->big);
 }
 
 uint16_t
@@ -206,5 +213,5 @@ notes_reason_next(
 size_t
 notes_memory(const struct notes *n)
 {
-	return n->n * sizeof(*n->all) + map_len(n->big) * 48;
+	return n->used * sizeof(*n->all) + map_len(n->big) * 48;
 }

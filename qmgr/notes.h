@@ -39,6 +39,8 @@ void notes_clear(struct notes *n, uint32_t msg);
 /* The number of its big file; 0: none. Setting sets NOTE_BIG. */
 uint64_t notes_big(const struct notes *n, uint32_t msg);
 void notes_set_big(struct notes *n, uint32_t msg, uint64_t number);
+/* Messages that have one. */
+size_t notes_big_count(const struct notes *n);
 
 /* Domains of return paths by number; 0 is the empty name. */
 uint16_t notes_name_number(struct notes *n, struct str name);

@@ -111,7 +111,7 @@ struct qmgr {
 	bool has_more_mail;	 /* than one turn took in */
 	bool is_orphan_turn;	 /* segments without a writer are looked at */
 	uint32_t incarnation;	 /* the newest that any segment has */
-	struct core_rcpt *rcpts; /* accepted_read's */
+	struct core_rcpt *rcpts; /* accepted_room's */
 	uint32_t rcpts_room;
 
 	/* journal */
@@ -203,6 +203,9 @@ struct accepted_view {
 int accepted_read(struct qmgr *q, const struct event_accepted *e,
     const struct core_place *place, uint64_t lsn,
     struct accepted_view *out) MUST_CHECK;
+
+/* Memory for n recipients, used again by the next call. */
+struct core_rcpt *accepted_room(struct qmgr *q, uint32_t n);
 
 /* Gives a message to the core with its notes. 0, -EEXIST, -ENOSPC. */
 int accepted_add(struct qmgr *q, const struct event_accepted *e,

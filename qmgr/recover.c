@@ -82,6 +82,7 @@ replay_batches(struct qmgr *q, struct plog_reader *r, uint32_t number)
 		}
 		while (plog_reader_record(r, &rec)) {
 			replay_record(q, &rec, journal_lsn(number, rec.off));
+			q->facts++; /* until a checkpoint has it */
 		}
 	}
 }

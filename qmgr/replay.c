@@ -305,6 +305,22 @@ on_final(struct qmgr *q, uint32_t msg, uint16_t ordinal)
 
 /* ---- dispatch ----------------------------------------------------------- */
 
+/* Events after which the recipient is forgotten, whatever else they say. */
+static bool
+is_final(unsigned type)
+{
+	switch (type) {
+	case EVENT_delivery:
+	case EVENT_bounce:
+	case EVENT_soft_bounce:
+	case EVENT_blocked:
+	case EVENT_deleted:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void
 on_message_fact(struct qmgr *q, unsigned type, const void *event, uint32_t msg,
     uint16_t ordinal)
@@ -312,13 +328,6 @@ on_message_fact(struct qmgr *q, unsigned type, const void *event, uint32_t msg,
 	switch (type) {
 	case EVENT_deferral:
 		on_deferral(q, msg, event);
-		break;
-	case EVENT_delivery:
-	case EVENT_bounce:
-	case EVENT_soft_bounce:
-	case EVENT_blocked:
-	case EVENT_deleted:
-		on_final(q, msg, ordinal);
 		break;
 	case EVENT_held:
 		on_held(q, msg, ordinal);
@@ -419,7 +428,9 @@ replay_record(struct qmgr *q, const struct plog_record *rec, uint64_t lsn)
 			return;
 		}
 		msg = core_find(q->core, &c.msgid);
-		if (msg != CORE_NONE &&
+		if (msg != CORE_NONE && is_final(rec->type)) {
+			on_final(q, msg, c.rcpt);
+		} else if (msg != CORE_NONE &&
 		    event_decode(rec->type, rec->rec.p, rec->rec.len, space) ==
 			0) {
 			on_message_fact(q, rec->type, space, msg, c.rcpt);

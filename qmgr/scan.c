@@ -88,7 +88,8 @@ name_used(struct qmgr *q, struct map *used)
 	uint32_t msg;
 	int r;
 
-	while ((r = core_walk(q->core, &at, &msg)) != 0) {
+	while (notes_big_count(q->notes) != 0 &&
+	    (r = core_walk(q->core, &at, &msg)) != 0) {
 		uint64_t number = r == 1 ? notes_big(q->notes, msg) : 0;
 
 		if (number != 0) {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "checkpoint.h"
 #include "clock.h"
 #include "log.h"
 #include "qmgr.h"
@@ -10,6 +11,8 @@
 #include "tools.h"
 
 #define FILE_TIMEOUT_US (10 * US_PER_S)
+/* A stop waits so long for its checkpoint, if drain_time allows. */
+#define CHECKPOINT_US (10 * US_PER_S)
 
 static struct qmgr self;
 
@@ -87,17 +90,21 @@ shell_tool(struct tool *t)
 	tools_run(&self, t);
 }
 
+static uint64_t drain_until_us;
+
 /*
  * Nothing is given out any more. Deliveries that run end in deliver, which
  * keeps their results for the next qmgr: there is nothing to wait for but the
- * journal's last sync.
+ * journal's last sync, and the checkpoint.
  */
 static void
 leave_when_durable(void *arg)
 {
 	struct qmgr *q = arg;
+	bool is_written = jrn_pending(q->jrn) == 0 || !jrn_is_ok(q->jrn);
 
-	if (jrn_pending(q->jrn) == 0 || !jrn_is_ok(q->jrn)) {
+	if (is_written &&
+	    (!checkpoint_is_running(q) || clock_mono_us() > drain_until_us)) {
 		service_exit();
 		return;
 	}
@@ -107,7 +114,12 @@ leave_when_durable(void *arg)
 void
 shell_drain(void)
 {
+	uint64_t patience = conf()->drain_time / 2;
+
+	drain_until_us = clock_mono_us() +
+	    (patience < CHECKPOINT_US ? patience : CHECKPOINT_US);
 	self.is_draining = true;
+	checkpoint_at_stop(&self);
 	loop_timer_free(&self.again);
 	self.again = loop_timer_new(leave_when_durable, &self);
 	loop_timer_arm(self.again, 0);
