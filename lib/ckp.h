@@ -2,8 +2,8 @@
  * The records of ckp.def: structs and stored form. packetboat-spool(5) says
  * what they mean.
  */
-#ifndef QMGR_CKP_H
-#define QMGR_CKP_H
+#ifndef LIB_CKP_H
+#define LIB_CKP_H
 
 #include <stdint.h>
 
