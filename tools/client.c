@@ -13,6 +13,7 @@
 
 static const char *progname = "packetboat";
 static const char *usage_text = "";
+static const char *config_dir; /* NULL: the default */
 static struct conf *config;
 static bool wants_json;
 static bool is_down;
@@ -60,17 +61,16 @@ client_die(int status, const char *fmt, ...)
 }
 
 void
-client_init(int *argc, char **argv, const char *usage)
+client_options(int *argc, char **argv, const char *usage)
 {
-	struct buf error = { 0 };
-	const char *dir = NULL, *slash = strrchr(argv[0], '/');
+	const char *slash = strrchr(argv[0], '/');
 	int n = 1, i;
 
 	progname = slash != NULL ? slash + 1 : argv[0];
 	usage_text = usage;
 	for (i = 1; i < *argc && strcmp(argv[i], "--") != 0; i++) {
 		if (strcmp(argv[i], "-c") == 0 && i + 1 < *argc) {
-			dir = argv[++i];
+			config_dir = argv[++i];
 		} else if (strcmp(argv[i], "--json") == 0) {
 			wants_json = true;
 		} else if (strcmp(argv[i], "--help") == 0) {
@@ -85,10 +85,24 @@ client_init(int *argc, char **argv, const char *usage)
 	}
 	argv[n] = NULL;
 	*argc = n;
-	if (conf_load(dir, &config, &error) < 0) {
+}
+
+void
+client_load(void)
+{
+	struct buf error = { 0 };
+
+	if (conf_load(config_dir, &config, &error) < 0) {
 		client_die(EX_CONFIG, "%.*s", STR_ARG(buf_str(&error)));
 	}
 	buf_fini(&error);
+}
+
+void
+client_init(int *argc, char **argv, const char *usage)
+{
+	client_options(argc, argv, usage);
+	client_load();
 }
 
 const char *

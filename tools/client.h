@@ -16,6 +16,10 @@
  * printed for --help (exit 0) and by client_usage.
  */
 void client_init(int *argc, char **argv, const char *usage);
+/* The two halves of it, for tools that can do without a configuration. */
+void client_options(int *argc, char **argv, const char *usage);
+void client_load(void);
+/* NULL before it is loaded. */
 const struct conf *client_conf(void);
 bool client_wants_json(void);
 
