@@ -5,6 +5,7 @@
 #include "log.h"
 #include "passed_files.h"
 #include "path.h"
+#include "reach.h"
 #include "result.h"
 #include "route.h"
 #include "service.h"
@@ -223,6 +224,7 @@ deliver_init(void)
 {
 	tls_init();
 	tls_table_init();
+	reach_init();
 	paths_init();
 	route_init(on_route);
 }
@@ -274,6 +276,7 @@ deliver_stop(void)
 	drop_jobs();
 	paths_fini();
 	route_fini();
+	reach_fini();
 	results_fini();
 	passed_files_fini();
 	tls_fini();

@@ -1,12 +1,13 @@
 /*
  * The opening of a connection: greeting, EHLO or HELO, STARTTLS by the
- * session's policy, EHLO again. Whatever fails here is the address's failure,
- * and the next address is tried.
+ * session's policy, EHLO again, AUTH where the next hop wants it. Whatever
+ * fails here is the address's failure, and the next address is tried.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "esmtp.h"
+#include "service.h"
 #include "session.h"
 #include "tls.h"
 #include "tls_broken.h"
@@ -86,7 +87,9 @@ hello_done(struct session *s)
 	bool is_offered = (s->ehlo.caps & EHLO_STARTTLS) != 0;
 
 	s->facts.times.helo_ms += session_ms(s);
-	if (is_tls(s)) {
+	if (is_tls(s) && s->auth_user != NULL) {
+		auth_begin(s);
+	} else if (is_tls(s)) {
 		session_ready(s);
 	} else if (is_offered && !s->is_clear && s->need.level > TLS_NONE) {
 		session_command(s, "STARTTLS\r\n", 10);
@@ -95,8 +98,42 @@ hello_done(struct session *s)
 		tls_failure(s, "4.7.4", "it was not offered by host");
 		session_next_target(s);
 	} else {
+		bug_on(s->auth_user != NULL); /* job_new has raised the level */
 		session_ready(s);
 	}
+}
+
+/*
+ * A server with our own name is ourselves. A next hop that was fixed by hand
+ * may be: a filter of ours, or a port that leads elsewhere.
+ */
+static bool
+is_ourselves(const struct session *s, const struct smtp_reply *r)
+{
+	struct str rest = { r->text, r->text_len };
+	struct str line;
+	struct str name;
+
+	if (s->route->is_fixed || r->code / 100 != 2 ||
+	    !str_split(&rest, SMTP_REPLY_SEPARATOR, &line) ||
+	    !str_split(&line, ' ', &name)) {
+		return false;
+	}
+	return str_eq_case(name, str_of(s->ehlo_name)) ||
+	    str_eq_case(name, str_of(conf()->myhostname));
+}
+
+/* RFC 5321 section 5.1: what is not better than this system is no way out. */
+static void
+loop_found(struct session *s)
+{
+	verdict_fini(&s->failure);
+	verdict_local(&s->failure, OUTCOME_FAILED, REASON_ROUTING, "5.4.6",
+	    "mail for %s loops back to myself: %s greets with my own name",
+	    s->route->next_hop, session_peer(s));
+	s->failure.is_connect = true;
+	s->n_targets = s->target + 1;
+	session_next_target(s);
 }
 
 /* The first words of the lines behind the first, for the record. */
@@ -211,6 +248,11 @@ hello_tls_done(struct session *s)
 void
 hello_reply(struct session *s, const struct smtp_reply *r)
 {
+	if ((s->phase == PHASE_GREETING || s->phase == PHASE_EHLO) &&
+	    is_ourselves(s, r)) {
+		loop_found(s);
+		return;
+	}
 	switch (s->phase) {
 	case PHASE_GREETING:
 		s->facts.times.helo_ms = session_ms(s);
@@ -229,6 +271,9 @@ hello_reply(struct session *s, const struct smtp_reply *r)
 		} else {
 			refused(s, r);
 		}
+		break;
+	case PHASE_AUTH:
+		auth_reply(s, r);
 		break;
 	default:
 		on_starttls(s, r);

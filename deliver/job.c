@@ -132,11 +132,15 @@ job_new(const struct ipc_job *m)
 	if (n == 0 || m->rcpts.len % RCPT_BYTES != 0) {
 		return NULL;
 	}
-	j = mem_alloc(size + m->next_hop.len + m->mail_from.len);
+	j = mem_alloc(size + m->next_hop.len + m->mail_from.len +
+	    m->auth_user.len + m->auth_password.len);
 	j->rcpts = (struct job_rcpt *)(void *)(j + 1);
 	text = (char *)j + size;
 	j->next_hop = copy(&text, m->next_hop);
 	j->mail_from = copy(&text, m->mail_from);
+	j->auth_user = copy(&text, m->auth_user);
+	j->auth_password = copy(&text, m->auth_password);
+	j->is_fixed = m->is_fixed != 0;
 	j->id = m->job;
 	j->msgid = m->msgid;
 	j->segid = m->segid;
@@ -149,6 +153,12 @@ job_new(const struct ipc_job *m)
 	load(j, m->rec_off);
 	j->policy = tls_policy_decide(
 	    m->tls_policy, tls_table_find(m->next_hop, m->site), j->flags);
+	if (j->auth_user.len > 0 && j->policy.level < TLS_ENCRYPT) {
+		/* RFC 4954 section 4: a password needs TLS around it. */
+		j->policy.level = TLS_ENCRYPT;
+		j->policy.name = "encrypt";
+		j->policy.source = "auth";
+	}
 	TAILQ_INSERT_TAIL(&jobs_all, j, all);
 	return j;
 }
@@ -169,6 +179,10 @@ job_free(struct job **jp)
 	}
 	route_release(&j->route);
 	buf_fini(&j->rec);
+	if (j->auth_password.len > 0) {
+		explicit_bzero((char *)(uintptr_t)j->auth_password.p,
+		    j->auth_password.len);
+	}
 	free(j);
 }
 

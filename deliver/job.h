@@ -54,8 +54,11 @@ struct job {
 	bool is_fresh;	     /* only over a connection not used before */
 	bool is_damaged;     /* its record cannot be read */
 	struct tls_policy policy;
-	struct str next_hop; /* these two point behind rcpts */
+	bool is_fixed;	     /* an administrator named the next hop */
+	struct str next_hop; /* these four point behind rcpts */
 	struct str mail_from;
+	struct str auth_user; /* empty: no AUTH */
+	struct str auth_password;
 	uint64_t segid;
 	uint64_t content_off;
 	uint32_t content_len;

@@ -26,6 +26,8 @@ static const struct phase_desc phases[] = {
 	    TIMEOUT(smtp_starttls_timeout), REPLY_STARTTLS },
 	[PHASE_TLS] = { "STARTTLS", "performing the TLS handshake",
 	    TIMEOUT(smtp_starttls_timeout), REPLY_STARTTLS },
+	[PHASE_AUTH] = { "AUTH", "logging in by AUTH",
+	    TIMEOUT(smtp_sasl_auth_timeout), REPLY_CONNECT },
 	[PHASE_LOAD] = { "", "reading the message", 0, REPLY_MAIL },
 	[PHASE_RSET] = { "RSET", "sending RSET", TIMEOUT(smtp_mail_timeout),
 	    REPLY_MAIL },

@@ -15,7 +15,8 @@ enum phase {
 	PHASE_EHLO,
 	PHASE_HELO,
 	PHASE_STARTTLS,
-	PHASE_TLS,  /* the handshake */
+	PHASE_TLS, /* the handshake */
+	PHASE_AUTH,
 	PHASE_LOAD, /* nothing: a big content is being verified */
 	PHASE_RSET,
 	PHASE_MAIL,

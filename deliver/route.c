@@ -10,6 +10,7 @@
 #include "log.h"
 #include "loop.h"
 #include "map.h"
+#include "reach.h"
 #include "service.h"
 #include "tls.h"
 
@@ -19,7 +20,10 @@
 /* How soon a resolvd that was not there is looked for again. */
 #define RETRY_US (100 * US_PER_MS)
 
-static struct map *routes; /* by next hop; each is held once */
+/* Longest key: a sign for fixed ones, and the next hop (ipc.def). */
+#define KEY_MAX 302
+
+static struct map *routes; /* by key; each is held once */
 static route_ready_fn *on_ready;
 /* Routes whose question waits for a resolvd; each is held. */
 static TAILQ_HEAD(, route) unasked;
@@ -180,12 +184,13 @@ route_find_host(const struct route *r, const char *name, uint16_t port)
 }
 
 static struct route *
-route_new(struct str next_hop)
+route_new(const struct job *j)
 {
 	struct route *r = mem_alloc(sizeof(*r));
 
 	r->refs = 1;
-	r->next_hop = str_dup(next_hop);
+	r->next_hop = str_dup(j->next_hop);
+	r->is_fixed = j->is_fixed;
 	r->asked_us = clock_mono_us();
 	TAILQ_INIT(&r->waiting);
 	return r;
@@ -298,6 +303,20 @@ set_hosts(struct route *r, struct str plan)
 	}
 }
 
+/* Leaves out what must not be connected to. */
+static void
+set_limits(struct route *r)
+{
+	char reason[512];
+
+	if (r->status == DNS_OK) {
+		r->status = reach_limit(r, reason, sizeof(reason));
+		if (r->status != DNS_OK) {
+			set_reason(r, str_of(reason));
+		}
+	}
+}
+
 /* The jobs may end others on their way, so the list is taken bit by bit. */
 static void
 tell_waiting(struct route *r)
@@ -333,6 +352,7 @@ set_plan(struct route *r, const struct ipc_plan_rep *rep)
 	if (r->status == DNS_OK && r->n_hosts == 0) {
 		r->status = DNS_NO_ADDRESS;
 	}
+	set_limits(r);
 }
 
 /* What is left of the time for an answer; 0: none. */
@@ -411,6 +431,7 @@ begin(struct route *r)
 	switch (route_parse(str_of(r->next_hop), &r->port, &a)) {
 	case 0:
 		set_literal(r, &a);
+		set_limits(r);
 		break;
 	case -ENOENT:
 		if (ask(route_hold(r)) < 0) {
@@ -457,20 +478,28 @@ evict(void)
 }
 
 static struct route *
-find(struct str next_hop)
+find(const struct job *j)
 {
-	struct route *r = map_get(routes, next_hop);
+	char text[KEY_MAX];
+	struct str key = { text, j->next_hop.len + 1 };
+	struct route *r;
 
+	bug_on(key.len > sizeof(text)); /* ipc.def has the limit */
+	text[0] = j->is_fixed ? '=' : '?';
+	if (j->next_hop.len > 0) {
+		memcpy(text + 1, j->next_hop.p, j->next_hop.len);
+	}
+	r = map_get(routes, key);
 	if (r != NULL && r->is_ready && r->expires_us <= clock_mono_us()) {
-		(void)map_del(routes, next_hop);
+		(void)map_del(routes, key);
 		route_release(&r);
 	}
 	if (r == NULL) {
 		if (map_len(routes) >= conf()->deliver_plan_cache_limit) {
 			evict();
 		}
-		r = route_new(next_hop);
-		(void)map_put(routes, next_hop, r);
+		r = route_new(j);
+		(void)map_put(routes, key, r);
 		begin(r);
 	}
 	return r;
@@ -479,7 +508,7 @@ find(struct str next_hop)
 bool
 route_assign(struct job *j)
 {
-	j->route = route_hold(find(j->next_hop));
+	j->route = route_hold(find(j));
 	if (j->route->is_ready) {
 		return true;
 	}

@@ -37,6 +37,11 @@ session_free(struct session *s)
 	verdict_fini(&s->failure);
 	transcript_fini(&s->transcript);
 	free(s->reply_text);
+	if (s->auth_password != NULL) {
+		explicit_bzero(s->auth_password, strlen(s->auth_password));
+	}
+	free(s->auth_user);
+	free(s->auth_password);
 	free(s);
 }
 
@@ -155,6 +160,15 @@ session_command(struct session *s, const char *line, size_t len)
 	s->expected++;
 }
 
+void
+session_secret(
+    struct session *s, const char *line, size_t len, const char *note)
+{
+	transcript_sent(&s->transcript, str_of(note));
+	stream_write(s->stream, line, len);
+	s->expected++;
+}
+
 static void
 parser_begin(struct session *s)
 {
@@ -214,14 +228,30 @@ session_open(struct session *s, struct job *j)
 	session_bind(s, j);
 	s->route = route_hold(j->route);
 	s->policy = j->policy;
+	if (j->auth_user.len > 0) {
+		s->auth_user = str_dup(j->auth_user);
+		s->auth_password = str_dup(j->auth_password);
+	}
 	s->opened_us = clock_mono_us();
 	session_begin_targets(s);
+}
+
+/* Whether the one who logs in, or nobody, is the one that the job wants. */
+static bool
+is_same_user(const struct session *s, const struct job *j)
+{
+	if (s->auth_user == NULL) {
+		return j->auth_user.len == 0;
+	}
+	return str_is(j->auth_user, s->auth_user) &&
+	    str_is(j->auth_password, s->auth_password);
 }
 
 bool
 session_will_serve(const struct session *s, const struct job *j)
 {
-	return s->route == j->route && s->policy.level >= j->policy.level &&
+	return s->route == j->route && is_same_user(s, j) &&
+	    s->policy.level >= j->policy.level &&
 	    (s->policy.wants_dane || !j->policy.wants_dane);
 }
 
@@ -251,7 +281,7 @@ session_serves(const struct session *s, const struct job *j)
 {
 	const struct route_host *h;
 
-	if (j->is_fresh && s->uses > 0) {
+	if ((j->is_fresh && s->uses > 0) || !is_same_user(s, j)) {
 		return false;
 	}
 	h = route_find_host(j->route, s->facts.dest_host, s->facts.dest_port);

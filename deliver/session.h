@@ -4,8 +4,9 @@
  * route is tried under the same session.
  *
  * session.c holds its life and reads replies; connect.c tries addresses,
- * hello.c opens the dialogue, client.c does transactions. Each reply belongs to
- * a command that was sent: replies nobody waits for end the connection.
+ * hello.c opens the dialogue, auth.c logs in, client.c does transactions. Each
+ * reply belongs to a command that was sent: replies nobody waits for end the
+ * connection.
  */
 #ifndef DELIVER_SESSION_H
 #define DELIVER_SESSION_H
@@ -67,7 +68,11 @@ struct session {
 	struct tls_policy need;	  /* the same at this target */
 	struct verdict failure;	  /* of the target tried last */
 	struct ehlo ehlo;
-	unsigned uses; /* transactions begun */
+	char *auth_user; /* NULL: no AUTH */
+	char *auth_password;
+	bool is_login;	     /* AUTH LOGIN is under way, else PLAIN */
+	unsigned login_step; /* of it: 334 replies answered */
+	unsigned uses;	     /* transactions begun */
 	uint64_t opened_us;
 	uint64_t phase_us; /* when the phase began */
 	char ehlo_name[256];
@@ -112,6 +117,10 @@ void session_phase(struct session *s, enum phase p);
 
 /* Sends a command (with CRLF) that gets one reply. */
 void session_command(struct session *s, const char *line, size_t len);
+
+/* The same for a line that nobody may read: note stands for it. */
+void session_secret(
+    struct session *s, const char *line, size_t len, const char *note);
 
 /* Sets the deadline of the phase when it changed; the last act of whoever is
  * called by the loop. */
@@ -173,6 +182,12 @@ void hello_begin(struct session *s); /* connected */
 void hello_reply(struct session *s, const struct smtp_reply *r);
 void hello_tls_done(struct session *s);
 void hello_broken(struct session *s, enum broken how);
+
+/* ---- auth.c ------------------------------------------------------------- */
+
+/* Logs in, inside TLS, as the session's job wants; session_ready follows. */
+void auth_begin(struct session *s);
+void auth_reply(struct session *s, const struct smtp_reply *r);
 
 /* ---- check.c ------------------------------------------------------------ */
 

@@ -1,6 +1,6 @@
 /*
  * The dialogue of an attempt, for people who ask why it failed. Content stays
- * out; nothing secret is ever said by a client that does not log in.
+ * out; what a client says to log in is left out by the caller (session_secret).
  */
 #ifndef DELIVER_TRANSCRIPT_H
 #define DELIVER_TRANSCRIPT_H

@@ -151,6 +151,8 @@ static const struct dns_row dns_rows[] = {
 	    "Host or domain name not found for now" },
 	[DNS_BAD_NAME] = { OUTCOME_FAILED, REASON_BAD_DOMAIN, "5.1.2",
 	    "Bad destination name" },
+	[DNS_NOT_PUBLIC] = { OUTCOME_FAILED, REASON_ROUTING, "5.4.4",
+	    "The domain's mail servers have no public address" },
 };
 
 void

@@ -20,6 +20,8 @@ enum dns_status {
 	DNS_LOOP = 4,	    /* permanent, 5.4.6: the best MX is this system */
 	DNS_TEMPORARY = 5,  /* SERVFAIL, bogus, time-out: 4.4.3 */
 	DNS_BAD_NAME = 6,   /* permanent, 5.1.2: not a domain name */
+	DNS_NOT_PUBLIC = 7, /* permanent, 5.4.4: smtp_address_policy */
+	DNS_REFUSED = 8,    /* permanent, error: of routes.cf; made by qmgr */
 };
 
 enum check_status {

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "loop.h"
 #include "master.h"
+#include "routes.h"
 
 static struct conf *config;
 static int ready_fd = -1; /* who started us waits for a byte here */
@@ -107,6 +108,7 @@ on_reload(void *arg)
 
 	(void)arg;
 	if (conf_load(config->dir, &fresh, &error) < 0 ||
+	    routes_check(fresh, &error) < 0 ||
 	    directories_make(fresh, &error) < 0 ||
 	    listen_bind(fresh, &error) < 0) {
 		log_error("reload refused, the old configuration stays: %.*s",

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "qmgr.h"
 #include "return_path.h"
+#include "routes.h"
 #include "tls_learn.h"
 
 static bool
@@ -94,13 +95,34 @@ mail_from(struct qmgr *q, const struct core_out *o, struct buf *out)
 	return r;
 }
 
-static struct str
-next_hop(struct qmgr *q, const struct core_job *j)
+/* The route of the job, unless it goes to the domain's own servers. */
+static const struct routes_entry *
+route_of(const struct qmgr *q, const struct core_job *j)
 {
+	const struct routes_entry *e;
+
 	if (q->relay_site != CORE_NONE && j->site == q->relay_site) {
-		return str_of(q->conf->relayhost);
+		return routes_relayhost(q->routes);
 	}
-	return core_domain_name(q->core, j->domain);
+	e = routes_find(q->routes, core_domain_name(q->core, j->domain));
+	return e != NULL && e->kind == ROUTES_HOP ? e : NULL;
+}
+
+/*
+ * A password is worth a certificate that is verified, unless the
+ * administrator says less for the route or in smtp_tls_policy.
+ */
+static void
+set_route(struct ipc_job *m, const struct routes_entry *e)
+{
+	m->is_fixed = 1;
+	m->auth_user = str_of(e->user);
+	m->auth_password = str_of(e->password);
+	if (e->tls[0] != '\0') {
+		m->tls_policy = str_of(e->tls);
+	} else if (e->user[0] != '\0') {
+		m->tls_policy = STR("verify");
+	}
 }
 
 static void
@@ -108,6 +130,7 @@ send_job(struct qmgr *q, const struct core_out *o, const struct job *job,
     struct str from)
 {
 	const struct core_job *j = &o->job;
+	const struct routes_entry *route = route_of(q, j);
 	struct buf rcpts = { 0 };
 	struct ipc_job m = {
 		.job = job->id,
@@ -115,7 +138,9 @@ send_job(struct qmgr *q, const struct core_out *o, const struct job *job,
 		.conn_limit = j->conn_limit,
 		.conn_messages = j->conn_messages,
 		.conn_seconds = j->conn_seconds,
-		.next_hop = next_hop(q, j),
+		.next_hop = route != NULL
+		    ? str_of(route->hop)
+		    : core_domain_name(q->core, j->domain),
 		.site = core_site_name(q->core, j->site),
 		.source_ip = tenants_source_ip(q, j->source),
 		.source_name = tenants_source_name(q, j->source),
@@ -133,6 +158,9 @@ send_job(struct qmgr *q, const struct core_out *o, const struct job *job,
 
 	if (j->provider != CORE_NONE) {
 		m.provider = core_provider_name(q->core, j->provider);
+	}
+	if (route != NULL) {
+		set_route(&m, route);
 	}
 	for (uint32_t i = 0; i < j->nrcpt; i++) {
 		buf_u16(&rcpts, j->rcpts[i].ordinal);

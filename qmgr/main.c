@@ -11,6 +11,7 @@ static const struct service qmgr = {
 	.role = ROLE_QMGR,
 	.sandbox = SANDBOX_FILES | SANDBOX_THREADS,
 	.directory = shell_directory,
+	.init = shell_init,
 	.start = shell_start,
 	.peer_up = shell_peer_up,
 	.peer_down = shell_peer_down,

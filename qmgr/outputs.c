@@ -11,6 +11,7 @@
 #include "reply_class.h"
 #include "resolve.h"
 #include "results.h"
+#include "routes.h"
 
 #define COMMON(s)                                                              \
 	.time_us = (s)->now_us, .msgid = (s)->msgid,                           \
@@ -75,10 +76,13 @@ no_service(struct qmgr *q, const struct core_out *o)
 		[DNS_LOOP] = { "5.4.6", REASON_ROUTING, false },
 		[DNS_TEMPORARY] = { "4.4.3", REASON_DNS, false },
 		[DNS_BAD_NAME] = { "5.1.2", REASON_BAD_DOMAIN, true },
+		[DNS_NOT_PUBLIC] = { "5.4.4", REASON_ROUTING, false },
+		[DNS_REFUSED] = { "5.7.1", REASON_ROUTING, false },
 	};
+	struct str domain = core_domain_name(q->core, o->domain);
+	const struct routes_entry *e = routes_find(q->routes, domain);
 	uint8_t status;
-	const char *text =
-	    resolve_failure(q, core_domain_name(q->core, o->domain), &status);
+	const char *text = resolve_failure(q, domain, &status);
 	unsigned row = status < array_len(rows) ? status : DNS_NXDOMAIN;
 	struct ipc_result r = {
 		.smtp_enh = str_of(rows[row].enh),
@@ -87,6 +91,9 @@ no_service(struct qmgr *q, const struct core_out *o)
 		.is_hard = rows[row].is_hard,
 	};
 
+	if (status == DNS_REFUSED) {
+		r.smtp_enh = str_of(e->enh);
+	}
 	give_up(q, o, &r);
 }
 

@@ -211,13 +211,14 @@ begin_journal(struct qmgr *q, uint32_t next)
 }
 
 int
-qmgr_open(struct qmgr *q, const struct conf *conf, uint64_t start_us,
-    struct buf *error)
+qmgr_open(struct qmgr *q, const struct conf *conf, const struct routes *routes,
+    uint64_t start_us, struct buf *error)
 {
 	uint32_t next = 1;
 	int r;
 
 	*q = (struct qmgr){ .conf = conf,
+		.routes = routes,
 		.wall_base_us = start_us,
 		.mono_base_us = clock_mono_us(),
 		.pressure_reason = "" };

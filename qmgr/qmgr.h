@@ -129,8 +129,9 @@ struct qmgr {
 	enum pressure pressure;
 	const char *pressure_reason;
 
-	struct map *dns_failures; /* domain to text, for CORE_DNS_FAILED */
-	uint32_t relay_site;	  /* CORE_NONE: none */
+	const struct routes *routes; /* fixed next hops, or NULL */
+	struct map *dns_failures;    /* domain to text, for CORE_DNS_FAILED */
+	uint32_t relay_site;	     /* CORE_NONE: none */
 };
 
 /* The one of this process, for callbacks without an argument. */
@@ -142,8 +143,10 @@ uint64_t qmgr_now(const struct qmgr *q);
 /* ---- qmgr.c: life ------------------------------------------------------- */
 
 /* Fills q for the spool in the working directory and recovers the queue from
- * it. start_us: time since 1970. Returns 0, or -errno with a line in *error. */
-int qmgr_open(struct qmgr *q, const struct conf *conf, uint64_t start_us,
+ * it. routes: the caller's, kept until qmgr_close; NULL: there are none.
+ * start_us: time since 1970. Returns 0, or -errno with a line in *error. */
+int qmgr_open(struct qmgr *q, const struct conf *conf,
+    const struct routes *routes, uint64_t start_us,
     struct buf *error) MUST_CHECK;
 /* Begins to work: intake, schedule, timers. */
 void qmgr_run(struct qmgr *q);

@@ -1,5 +1,6 @@
 /*
- * Which site serves a domain: resolvd knows, or relayhost says it for all.
+ * Which site serves a domain: resolvd knows, or routes.cf or relayhost says
+ * it.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -13,12 +14,15 @@
 #include "reply_class.h"
 #include "resolve.h"
 #include "results.h"
+#include "routes.h"
 
 #define TIMEOUT_US (30 * US_PER_S)
 /* Reasons of failed domains kept; a flood of made-up domains starts anew. */
 #define FAILURES_MAX 10000
 /* An answer that carries no lifetime is believed for so long, seconds. */
 #define TTL_MIN_S 30
+/* A route holds as long as the process; its domain may be forgotten. */
+#define TTL_ROUTE_S 86400
 
 struct question {
 	struct qmgr *q;
@@ -33,12 +37,14 @@ struct failure {
 void
 resolve_init(struct qmgr *q)
 {
-	const char *relay = q->conf->relayhost;
+	const struct routes_entry *relay = routes_relayhost(q->routes);
 
 	q->dns_failures = map_new();
 	q->relay_site = CORE_NONE;
-	if (relay[0] != '\0') {
-		q->relay_site = core_site(q->core, str_of(relay), NULL);
+	/* With lines in routes.cf each domain is looked at: relayhost is the
+	 * route of the rest then. */
+	if (relay != NULL && !routes_has_lines(q->routes)) {
+		q->relay_site = core_site(q->core, str_of(relay->hop), NULL);
 		core_relay(q->core, q->relay_site);
 	}
 }
@@ -76,7 +82,12 @@ const char *
 resolve_failure(const struct qmgr *q, struct str domain, uint8_t *status)
 {
 	const struct failure *f = map_get(q->dns_failures, domain);
+	const struct routes_entry *e = routes_find(q->routes, domain);
 
+	if (e != NULL && e->kind == ROUTES_ERROR) {
+		*status = DNS_REFUSED;
+		return e->text;
+	}
 	*status = f != NULL ? f->status : DNS_NXDOMAIN;
 	return f != NULL ? f->text : "the domain has no mail service";
 }
@@ -206,6 +217,8 @@ on_answer(struct qmgr *q, struct str name, const struct ipc_site_rep *m)
 	case DNS_NO_ADDRESS:
 	case DNS_LOOP:
 	case DNS_BAD_NAME:
+	case DNS_NOT_PUBLIC:
+	case DNS_REFUSED:
 		break;
 	}
 	keep_failure(q, name, m->status, m->reason);
@@ -225,25 +238,59 @@ on_reply(void *arg, enum ipc_type type, const void *m)
 	turn_wanted(q);
 }
 
-void
-resolve_domain(struct qmgr *q, uint32_t domain)
+/* The site is known without a question. */
+static void
+answer_fixed(struct qmgr *q, uint32_t domain, struct str site, uint32_t ttl_s)
 {
-	struct str name = core_domain_name(q->core, domain);
-	struct ipc_site_req m = { .domain = name };
-	struct question *k;
+	core_site_answer(q->core, domain, CORE_ANSWER_SITE,
+	    core_site(q->core, site, NULL), CORE_NONE, ttl_s);
+}
 
-	if (name.p[0] == '[') {
-		/* An address literal is its own site. */
-		core_site_answer(q->core, domain, CORE_ANSWER_SITE,
-		    core_site(q->core, name, NULL), CORE_NONE, UINT32_MAX);
-		return;
-	}
-	k = mem_alloc(sizeof(*k) + name.len + 1);
+static void
+ask(struct qmgr *q, struct str name, struct str hop)
+{
+	struct ipc_site_req m = { .domain = hop };
+	struct question *k = mem_alloc(sizeof(*k) + name.len + 1);
+
 	k->q = q;
 	memcpy(k->domain, name.p, name.len);
 	if (peer_call(q->resolvd, IPC_site_req, &m, -1, TIMEOUT_US, on_reply, k,
 		NULL) < 0) {
 		on_answer(q, name, NULL);
 		free(k);
+	}
+}
+
+/*
+ * A hop that is found by MX is the same site as a domain's with the same
+ * servers; one that is named is a site of its own, with its port.
+ */
+static void
+resolve_hop(struct qmgr *q, uint32_t domain, struct str name,
+    const struct routes_entry *e)
+{
+	if (e->is_by_mx) {
+		ask(q, name, str_of(e->hop));
+	} else {
+		answer_fixed(q, domain, str_of(e->hop), TTL_ROUTE_S);
+	}
+}
+
+void
+resolve_domain(struct qmgr *q, uint32_t domain)
+{
+	struct str name = core_domain_name(q->core, domain);
+	const struct routes_entry *e = routes_find(q->routes, name);
+
+	if (e != NULL && e->kind == ROUTES_ERROR) {
+		core_site_answer(q->core, domain, CORE_ANSWER_NEVER, CORE_NONE,
+		    CORE_NONE, TTL_ROUTE_S);
+	} else if (e != NULL && e->kind == ROUTES_HOP) {
+		resolve_hop(q, domain, name, e);
+	} else if (name.p[0] == '[') {
+		/* An address literal is its own site. */
+		answer_fixed(q, domain, name, UINT32_MAX);
+	} else {
+		ask(q, name, name);
 	}
 }

@@ -10,7 +10,7 @@
 
 struct qmgr;
 
-/* The text of resolvd and its enum dns_status. */
+/* The text of resolvd or of a route, and the enum dns_status. */
 const char *resolve_failure(
     const struct qmgr *q, struct str domain, uint8_t *status);
 

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "qmgr.h"
 #include "relocate.h"
+#include "routes.h"
 #include "service.h"
 #include "tools.h"
 
@@ -15,6 +16,7 @@
 #define CHECKPOINT_US (10 * US_PER_S)
 
 static struct qmgr self;
+static struct routes *routes;
 
 struct qmgr *
 qmgr_self(void)
@@ -59,12 +61,25 @@ ask_file(struct qmgr *q)
 	}
 }
 
+/* The passwords of next hops end here: deliver gets each with the jobs that
+ * need it, and never the file. */
+void
+shell_init(void)
+{
+	struct buf error = { 0 };
+
+	if (routes_load(conf(), &routes, &error) < 0) {
+		fatal("%.*s", STR_ARG(buf_str(&error)));
+	}
+	buf_fini(&error);
+}
+
 void
 shell_start(void)
 {
 	struct buf error = { 0 };
 
-	if (qmgr_open(&self, conf(), clock_wall_us(), &error) < 0) {
+	if (qmgr_open(&self, conf(), routes, clock_wall_us(), &error) < 0) {
 		fatal("%.*s", (int)error.len, (const char *)error.p);
 	}
 	buf_fini(&error);
@@ -129,4 +144,5 @@ void
 shell_stop(void)
 {
 	qmgr_close(&self);
+	routes_free(&routes);
 }

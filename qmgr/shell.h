@@ -9,6 +9,8 @@
 #include "tool.h"
 
 const char *shell_directory(const struct conf *c);
+/* Reads the routes. */
+void shell_init(void);
 void shell_start(void);
 void shell_peer_up(struct peer *p);
 void shell_peer_down(struct peer *p);

@@ -46,6 +46,8 @@ check_forward(const struct search *s, char *reason)
 	case DNS_NULL_MX:
 	case DNS_LOOP:
 	case DNS_BAD_NAME:
+	case DNS_NOT_PUBLIC:
+	case DNS_REFUSED:
 		break;
 	}
 	(void)snprintf(

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "addr_filter.h"
 #include "client.h"
+#include "routes.h"
 
 static const char *const daemons[] = { "smtpd", "accountd", "signd", "qmgr",
 	"resolvd", "deliver", "bouncer", "webhookd" };
@@ -156,6 +158,24 @@ check_users(void)
 	}
 }
 
+static void
+check_delivery(void)
+{
+	const struct conf *c = client_conf();
+	struct buf error = { 0 };
+	struct addr_nets nets;
+
+	if (routes_check(c, &error) < 0) {
+		mistake("%.*s", STR_ARG(buf_str(&error)));
+	}
+	buf_fini(&error);
+	if (addr_nets_parse(c->smtp_allow_networks, &nets) < 0) {
+		mistake("smtp_allow_networks = %s: write at most %d networks "
+			"as address/bits",
+		    c->smtp_allow_networks, ADDR_NETS_MAX);
+	}
+}
+
 bool
 check_installation(bool with_warnings)
 {
@@ -163,5 +183,6 @@ check_installation(bool with_warnings)
 	check_programs();
 	check_certificate(with_warnings);
 	check_users();
+	check_delivery();
 	return is_good;
 }

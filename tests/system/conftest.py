@@ -17,6 +17,7 @@ import pytest
 
 from lib.ca import TestCA
 from lib.dns import NameServer, Resolver
+from lib.dovecot import DovecotAuth
 from lib.exim import EximReceiver
 from lib.net import Addresses, free_port
 from lib.packetboat import Packetboat, plain_user
@@ -192,13 +193,15 @@ def sink(new_sink) -> SmtpSink:
 
 @pytest.fixture
 def new_postfix(keep, new_directory, addresses, smtp_port, ca, name_server):
-    """new_postfix("postfix.test"): Postfix as the domains' MX."""
-    def make(*domains: str, certificate=None, **parameters) -> PostfixReceiver:
+    """new_postfix("postfix.test"): Postfix as the domains' MX. sasl=(user, password, mechanisms): takes mail only after AUTH."""
+    def make(*domains: str, certificate=None, sasl=None, **parameters) -> PostfixReceiver:
         domains = domains or ("postfix.test",)
         host, address = f"mx.{domains[0]}", addresses.next()
         receiver = PostfixReceiver(new_directory("postfix"), address, smtp_port, list(domains),
                                    certificate or ca.server(host), host)
         receiver.extra = parameters
+        if sasl:
+            receiver.require_login(keep.start(DovecotAuth(address, *sasl)).path)
         for domain in domains:
             name_server.add_mail_host(domain, (host, address))
         return keep.start(receiver)
@@ -212,12 +215,13 @@ def postfix(new_postfix) -> PostfixReceiver:
 
 @pytest.fixture
 def new_exim(keep, new_directory, addresses, smtp_port, ca, name_server):
-    """new_exim("exim.test"): Exim as the domains' MX."""
-    def make(*domains: str, certificate=None) -> EximReceiver:
+    """new_exim("exim.test"): Exim as the domains' MX. login=(user, password, mechanism): takes mail only after AUTH."""
+    def make(*domains: str, certificate=None, login=None) -> EximReceiver:
         domains = domains or ("exim.test",)
         host, address = f"mx.{domains[0]}", addresses.next()
         receiver = EximReceiver(new_directory("exim"), address, smtp_port, list(domains),
                                 certificate or ca.server(host), host)
+        receiver.login = login
         for domain in domains:
             name_server.add_mail_host(domain, (host, address))
         return keep.start(receiver)

@@ -549,6 +549,9 @@ world_job(const struct world_mail *m)
 		.site = STR("mx.example"),
 		.source_ip = str_of(m->source_ip),
 		.tls_policy = str_of(m->tls),
+		.is_fixed = m->is_fixed,
+		.auth_user = str_of(m->user),
+		.auth_password = str_of(m->password),
 		.mail_from =
 		    str_of(m->from != NULL ? m->from : "b@example.org"),
 		.msgid = msgid,
@@ -595,6 +598,14 @@ write_authority(const char *path)
 	EVP_PKEY_free(key);
 }
 
+/* A line that is wanted unless cf has one: a test depends on no address of the
+ * machine it runs on. */
+static const char *
+unless_set(const char *cf, const char *name, const char *line)
+{
+	return strstr(cf, name) == NULL ? line : "";
+}
+
 void
 world_start(const char *cf)
 {
@@ -611,8 +622,15 @@ world_start(const char *cf)
 	write_authority(ca);
 	f = fopen(path, "we");
 	bug_on(f == NULL ||
-	    fprintf(f, "myhostname = client.example\nsmtp_tls_CAfile = %s\n%s",
-		ca, cf) < 0 ||
+	    fprintf(f,
+		"myhostname = client.example\nsmtp_tls_CAfile = %s\n"
+		"%s%s%s",
+		ca,
+		unless_set(
+		    cf, "smtp_address_policy", "smtp_address_policy = any\n"),
+		unless_set(
+		    cf, "smtpd_listen", "smtpd_listen = 127.77.0.1:25/mx\n"),
+		cf) < 0 ||
 	    fclose(f) != 0);
 	if (conf_load(directory, &config, &error) < 0) {
 		fprintf(stderr, "%.*s\n", (int)error.len, (char *)error.p);

@@ -58,7 +58,8 @@ struct world {
 
 extern struct world world;
 
-/* cf: the text of packetboat.cf. */
+/* cf: the text of packetboat.cf. Unless it says otherwise servers may have any
+ * address. */
 void world_start(const char *cf);
 void world_stop(void);
 
@@ -91,6 +92,9 @@ struct world_mail {
 	uint8_t notify;		  /* of every recipient */
 	const char *orcpt;
 	const char *tls;
+	bool is_fixed;
+	const char *user; /* for AUTH, with the password */
+	const char *password;
 	const char *source_ip;
 	uint32_t flags;
 	const char *env_id;

@@ -155,6 +155,10 @@ on_job(struct peer *p, uint32_t id, const void *msg)
 		.is_open = true };
 	str_copy(j->mail_from, sizeof(j->mail_from), m->mail_from);
 	str_copy(j->next_hop, sizeof(j->next_hop), m->next_hop);
+	str_copy(j->user, sizeof(j->user), m->auth_user);
+	str_copy(j->password, sizeof(j->password), m->auth_password);
+	str_copy(j->tls, sizeof(j->tls), m->tls_policy);
+	j->is_fixed = m->is_fixed;
 	for (uint32_t i = 0; i < j->n; i++, at += 6) {
 		memcpy(&j->ordinals[i], at, 2);
 		memcpy(&j->attempts[i], at + 2, 4);
@@ -434,7 +438,8 @@ world_start(void)
 
 	read_conf();
 	w.q = &self;
-	if (qmgr_open(&self, conf_of_test, clock_wall_us(), &error) < 0) {
+	if (qmgr_open(&self, conf_of_test, w.routes, clock_wall_us(), &error) <
+	    0) {
 		fprintf(stderr, "%.*s\n", (int)error.len, (char *)error.p);
 		abort();
 	}

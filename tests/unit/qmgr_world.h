@@ -26,6 +26,10 @@ struct world_job {
 	uint32_t content_len;
 	uint32_t content_crc;
 	char mail_from[256];
+	uint8_t is_fixed;
+	char user[32];
+	char password[32];
+	char tls[16];
 	char next_hop[256];
 	uint16_t ordinals[64];
 	uint32_t attempts[64];
@@ -55,7 +59,8 @@ struct world {
 	uint32_t dsns;
 	uint64_t last_dsn;
 
-	bool is_dns_back; /* domains later.* have an answer */
+	const struct routes *routes; /* for the next start */
+	bool is_dns_back;	     /* domains later.* have an answer */
 
 	uint8_t pressure; /* as smtpd heard it */
 };

@@ -127,6 +127,12 @@ job_word(struct dialogue *d, struct world_mail *m, const char *key, char *value)
 		m->conn_seconds = (uint32_t)strtoul(value, NULL, 10);
 	} else if (strcmp(key, "tls") == 0) {
 		m->tls = value;
+	} else if (strcmp(key, "fixed") == 0) {
+		m->is_fixed = strcmp(value, "yes") == 0;
+	} else if (strcmp(key, "user") == 0) {
+		m->user = value;
+	} else if (strcmp(key, "password") == 0) {
+		m->password = value;
 	} else if (strcmp(key, "flags") == 0) {
 		m->flags = flags_of(value);
 	} else if (strcmp(key, "size") == 0) {

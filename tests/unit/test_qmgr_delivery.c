@@ -9,6 +9,7 @@
 #include "fake_loop.h"
 #include "qmgr_world.h"
 #include "return_path.h"
+#include "routes.h"
 
 static struct world_seg *seg;
 
@@ -46,6 +47,96 @@ test_a_message_is_given_out_when_the_journal_has_it(void **state)
 	assert_int_equal(w.n_jobs, 1);
 	assert_string_equal(w.jobs[0].next_hop, "example.net");
 	assert_int_equal(w.files, 1);
+}
+
+/* A queue manager that knows these routes. */
+static struct routes *
+start_with_routes(const char *text, const char *relayhost, const char *secrets)
+{
+	struct routes *r = routes_new();
+	struct buf error = { 0 };
+
+	world_kill();
+	assert_int_equal(routes_parse(r, str_of(text), "routes.cf", &error), 0);
+	if (relayhost != NULL) {
+		assert_int_equal(routes_set_relayhost(r, str_of(relayhost)), 0);
+	}
+	assert_int_equal(
+	    routes_parse_passwords(r, str_of(secrets), "sasl", &error), 0);
+	w.routes = r;
+	world_start();
+	return r;
+}
+
+static void
+end_routes(struct routes **r)
+{
+	world_kill();
+	w.routes = NULL;
+	routes_free(r);
+}
+
+static void
+test_a_route_names_the_next_hop_its_tls_and_its_password(void **state)
+{
+	struct routes *r =
+	    start_with_routes("example.net [mx.relay.test]:587\n", NULL,
+		"mx.relay.test shop:secret\n");
+
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	assert_int_equal(w.n_jobs, 1);
+	assert_string_equal(w.jobs[0].next_hop, "[mx.relay.test]:587");
+	assert_int_equal(w.jobs[0].is_fixed, 1);
+	assert_string_equal(w.jobs[0].user, "shop");
+	assert_string_equal(w.jobs[0].password, "secret");
+	assert_string_equal(w.jobs[0].tls, "verify");
+	end_routes(&r);
+}
+
+static void
+test_a_domain_without_route_gets_no_password(void **state)
+{
+	struct routes *r = start_with_routes("example.net smtp:\n",
+	    "[mx.relay.test]:587", "mx.relay.test shop:secret\n");
+
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	assert_int_equal(w.n_jobs, 1);
+	assert_string_equal(w.jobs[0].next_hop, "example.net");
+	assert_int_equal(w.jobs[0].is_fixed, 0);
+	assert_string_equal(w.jobs[0].password, "");
+	end_routes(&r);
+}
+
+static void
+test_relayhost_has_its_password(void **state)
+{
+	struct routes *r = start_with_routes(
+	    "", "[mx.relay.test]:587", "mx.relay.test shop:secret\n");
+
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	assert_int_equal(w.n_jobs, 1);
+	assert_string_equal(w.jobs[0].next_hop, "[mx.relay.test]:587");
+	assert_string_equal(w.jobs[0].password, "secret");
+	end_routes(&r);
+}
+
+static void
+test_an_error_route_fails_the_recipient_with_its_text(void **state)
+{
+	struct routes *r = start_with_routes(
+	    "example.net error:5.1.2 This domain is closed\n", NULL, "");
+	struct event_soft_bounce e;
+
+	(void)state;
+	send(&(struct world_mail){ 0 });
+	assert_int_equal(w.n_jobs, 0);
+	assert_true(world_last_event(EVENT_soft_bounce, &e));
+	assert_true(str_is(e.smtp_enh, "5.1.2"));
+	assert_true(str_is(e.smtp_text, "This domain is closed"));
+	end_routes(&r);
 }
 
 static void
@@ -434,6 +525,10 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_a_message_is_given_out_when_the_journal_has_it),
+		T(test_a_route_names_the_next_hop_its_tls_and_its_password),
+		T(test_a_domain_without_route_gets_no_password),
+		T(test_relayhost_has_its_password),
+		T(test_an_error_route_fails_the_recipient_with_its_text),
 		T(test_a_delivery_is_written_and_then_acknowledged),
 		T(test_the_return_path_names_message_and_recipient),
 		T(test_a_plain_sender_stays_and_its_recipients_share_a_job),

@@ -29,6 +29,7 @@ class EximReceiver:
         self.domains = domains
         self.certificate = certificate
         self.hostname = hostname
+        self.login: tuple[str, str, str] | None = None
         self.server: Server | None = None
         owner = pwd.getpwnam(self.USER)
         for name in ("spool", "log"):
@@ -70,7 +71,7 @@ check_rcpt:
          message = $acl_m_reply
   deny   condition = ${{if match{{$acl_m_reply}}{{^5}}}}
          message = $acl_m_reply
-  accept domains = +ours
+{"  accept domains = +ours" + (chr(10) + "         authenticated = *" if self.login else "")}
   deny   message = 550 5.7.1 relaying denied
 
 begin routers
@@ -95,10 +96,26 @@ begin retry
 * * F,1h,1m
 begin rewrite
 begin authenticators
-""")
+{self._authenticator()}""")
         self.server = Server([PROGRAM, "-C", config, "-bdf", "-q1m"], self.directory / "out")
         self.server.wait_ready(lambda: accepts(self.address, self.port), 30)
         return self
+
+    def _authenticator(self) -> str:
+        if not self.login:
+            return ""
+        user, password, mechanism = self.login
+        (self.directory / "password").write_text(f"{user}: {password}\n")
+        fields = ("", "$auth2", "$auth3") if mechanism == "PLAIN" else ("<| Username: | Password:", "$auth1", "$auth2")
+        return f"""
+login:
+  driver = plaintext
+  public_name = {mechanism}
+  server_advertise_condition = ${{if def:tls_in_cipher}}
+  server_prompts = {fields[0] or ':'}
+  server_condition = ${{if and {{{{eq{{{fields[1]}}}{{{user}}}}} {{eq{{{fields[2]}}}{{${{lookup{{{user}}}lsearch{{{self.directory}/password}}}}}}}}}}}}
+  server_set_id = {fields[1]}
+"""
 
     def stop(self):
         if self.server is not None:

@@ -154,6 +154,18 @@ class PostfixReceiver(Postfix):
     def ready(self) -> bool:
         return accepts(self.address, self.port)
 
+    def require_login(self, path: str):
+        """Takes mail only after AUTH inside TLS; path: of a DovecotAuth. Call before start()."""
+        self.extra |= {
+            "smtpd_sasl_auth_enable": "yes",
+            "smtpd_sasl_type": "dovecot",
+            "smtpd_sasl_path": path,
+            "smtpd_tls_auth_only": "yes",
+            "smtpd_sasl_authenticated_header": "yes",
+            "smtpd_recipient_restrictions": "permit_sasl_authenticated, reject",
+            "smtpd_relay_restrictions": "permit_sasl_authenticated, reject",
+        }
+
     def answer_rcpt(self, **replies: str):
         """Replies by recipient's local part: answer_rcpt(bob="450 4.2.0 later"); none means all are taken.
 

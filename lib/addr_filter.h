@@ -1,10 +1,11 @@
 /*
- * Which addresses an endpoint may have. A tenant gives a name, and its name
- * server says what it likes: what leads to this machine, its neighbours or the
- * provider's inside is refused where the connection is made.
+ * Which addresses strangers may lead to: the host of a tenant's webhook, the
+ * MX of a recipient's domain. Whoever owns a name says where it points; what
+ * leads to this machine, its neighbours or the provider's inside is refused
+ * where the connection is made.
  */
-#ifndef WEBHOOKD_ADDR_FILTER_H
-#define WEBHOOKD_ADDR_FILTER_H
+#ifndef LIB_ADDR_FILTER_H
+#define LIB_ADDR_FILTER_H
 
 #include <stdbool.h>
 #include <stdint.h>

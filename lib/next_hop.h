@@ -2,8 +2,8 @@
  * Where a message is to go, as text: "example.com" by its MX records, the
  * same with ":port", or "[host]" and "[address]" without them.
  */
-#ifndef RESOLVD_NEXT_HOP_H
-#define RESOLVD_NEXT_HOP_H
+#ifndef LIB_NEXT_HOP_H
+#define LIB_NEXT_HOP_H
 
 #include <stdbool.h>
 #include <stdint.h>

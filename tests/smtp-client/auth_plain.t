@@ -1,0 +1,25 @@
+# RFC 4616: a fixed next hop with a password: AUTH PLAIN inside TLS, unread.
+host mx.example 10 192.0.2.1
+job fixed=yes hop=[mx.example]:587 tls=encrypt user=shop password=secret
+conn 0 192.0.2.1
+S: 220 mx.example ESMTP
+C: EHLO client.example
+S: 250-mx.example
+S: 250 STARTTLS
+C: STARTTLS
+S: 220 2.0.0 go ahead
+tls
+C: EHLO client.example
+S: 250-mx.example
+S: 250 AUTH LOGIN PLAIN
+C: AUTH PLAIN AHNob3AAc2VjcmV0
+S: 235 2.7.0 welcome
+C: MAIL FROM:<b@example.org>
+S: 250 2.1.0 Ok
+C: RCPT TO:<r@example.net>
+S: 250 2.1.5 Ok
+C: DATA
+S: 354 go on
+content
+S: 250 2.0.0 taken
+result 0 outcome=delivered
