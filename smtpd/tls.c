@@ -62,14 +62,15 @@ check_dates(const X509 *cert)
 	    conf()->smtpd_tls_cert_file);
 }
 
+/* A key that every user of the machine can read protects nobody's mail. */
 static void
 check_key_mode(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0) {
-		log_warn("smtpd_tls_key_file: everybody may read %s: chmod "
-			 "o-r it",
+	if (stat(path, &st) == 0 && (st.st_mode & S_IRWXO) != 0) {
+		fatal("smtpd_tls_key_file: %s: everybody may read or change "
+		      "it: chmod o= it",
 		    path);
 	}
 }
@@ -77,6 +78,7 @@ check_key_mode(const char *path)
 static void
 load(SSL_CTX *c, const char *cert, const char *key)
 {
+	check_key_mode(key);
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(c, cert) != 1) {
 		fatal("smtpd_tls_cert_file: cannot use %s: %s", cert,
@@ -89,7 +91,6 @@ load(SSL_CTX *c, const char *cert, const char *key)
 	if (SSL_CTX_check_private_key(c) != 1) {
 		fatal("smtpd_tls_key_file: %s is not the key of %s", key, cert);
 	}
-	check_key_mode(key);
 	check_dates(SSL_CTX_get0_certificate(c));
 }
 

@@ -92,9 +92,9 @@ check_key_mode(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) == 0 && (st.st_mode & 077) != 0) {
-		mistake("smtpd_tls_key_file: %s: others may read it; "
-			"chmod 600 it",
+	if (stat(path, &st) == 0 && (st.st_mode & S_IRWXO) != 0) {
+		mistake("smtpd_tls_key_file: %s: everybody may read or change "
+			"it: chmod o= it",
 		    path);
 	}
 }
@@ -121,9 +121,7 @@ check_certificate(bool with_warnings)
 		mistake("smtpd_tls_key_file: %s: is not the key of %s",
 		    c->smtpd_tls_key_file, c->smtpd_tls_cert_file);
 	}
-	if (key != NULL &&
-	    strcmp(c->smtpd_tls_key_file, c->smtpd_tls_cert_file) != 0 &&
-	    with_warnings) {
+	if (key != NULL) {
 		check_key_mode(c->smtpd_tls_key_file);
 	}
 	if (cert != NULL && with_warnings &&
