@@ -8,6 +8,9 @@
 #define NUMBER_BITS 22
 #define INDEX_BITS 20
 
+/* Random ids made at once. */
+#define RANDOM_POOL 32
+
 struct uuid
 uuid_make(uint64_t wall_us, struct uuid_place place)
 {
@@ -39,9 +42,16 @@ uuid_make(uint64_t wall_us, struct uuid_place place)
 struct uuid
 uuid_random(void)
 {
+	/* For each alone the generator costs more than all the rest. */
+	static struct uuid pool[RANDOM_POOL];
+	static unsigned left;
 	struct uuid u;
 
-	bug_on(RAND_bytes(u.b, sizeof(u.b)) != 1);
+	if (left == 0) {
+		left = RANDOM_POOL;
+		bug_on(RAND_bytes((uint8_t *)pool, sizeof(pool)) != 1);
+	}
+	u = pool[--left];
 	u.b[6] = (uint8_t)((u.b[6] & 0x0f) | 0x40);
 	u.b[8] = (uint8_t)((u.b[8] & 0x3f) | 0x80);
 	return u;

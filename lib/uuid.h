@@ -27,7 +27,8 @@ struct uuid_place {
 /* wall_us: time of acceptance. Segment numbers from 2^22 on are a bug. */
 struct uuid uuid_make(uint64_t wall_us, struct uuid_place place);
 
-/* A version 4 UUID for what has no place: events, sessions. */
+/* A version 4 UUID for what has no place: events, sessions. Of the loop's
+ * thread only; drawn in advance, so that it is no secret. */
 struct uuid uuid_random(void);
 
 struct uuid_place uuid_place(const struct uuid *u);
