@@ -371,6 +371,12 @@ stream_write_ref(struct stream *s, const void *p, size_t n,
 	loop_defer_late(&s->flush, flush_late, s);
 }
 
+void
+stream_hold(struct stream *s)
+{
+	s->is_held = true;
+}
+
 size_t
 stream_output(const struct stream *s)
 {
@@ -413,7 +419,8 @@ push_plain(struct stream *s)
 			    (struct iovec){ (void *)(uintptr_t)(k->p + k->sent),
 				    k->len - k->sent };
 		}
-		n = sendmsg(s->fd, &m, MSG_NOSIGNAL);
+		n = sendmsg(
+		    s->fd, &m, MSG_NOSIGNAL | (s->is_held ? MSG_MORE : 0));
 		if (n < 0) {
 			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 		}

@@ -61,6 +61,10 @@ void stream_printf(struct stream *s, const char *fmt, ...) PRINTF(2, 3);
  * stream is freed). */
 void stream_write_ref(struct stream *s, const void *p, size_t n,
     void (*done)(void *arg), void *arg);
+/* The output that follows is the last: it leaves with the end of the
+ * connection in one segment. For a peer that says nothing more: if it does,
+ * it may lose this output. */
+void stream_hold(struct stream *s);
 size_t stream_output(const struct stream *s); /* bytes not sent yet */
 void stream_flush(struct stream *s);	      /* now, not at the turn's end */
 

@@ -49,6 +49,7 @@ struct stream {
 	bool is_paused;
 	bool has_more;	   /* records not decrypted: the input was full */
 	bool is_finishing; /* only output is left to send */
+	bool is_held;	   /* the last output goes with the end */
 	bool is_ended;	   /* an end was reported */
 	bool eof;
 	int error;

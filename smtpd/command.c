@@ -152,6 +152,10 @@ command_quit(struct session *s, struct str args)
 		session_error(s, "501 5.5.4 Syntax: QUIT");
 		return;
 	}
+	/* What was said before must not wait for the end. */
+	if (stream_output(s->stream) == 0) {
+		stream_hold(s->stream);
+	}
 	session_close(s, "221 2.0.0 Bye");
 }
 
