@@ -189,6 +189,14 @@ def test_unreadable_key_stops_the_start_with_its_name(make_packetboat):
     assert str(boat.directory / "key.pem") in fails_to_start(boat)
 
 
+def test_key_that_everybody_may_read_stops_the_start(make_packetboat):
+    boat = make_packetboat()
+    (boat.directory / "key.pem").chmod(0o644)
+    result = boat.tool("packetboat", "check", check=False)
+    assert result.code == 78 and str(boat.directory / "key.pem") in result.err
+    assert "everybody may read" in fails_to_start(boat)
+
+
 def test_key_of_another_certificate_stops_the_start(make_packetboat, ca):
     boat = make_packetboat()
     (boat.directory / "key.pem").write_text(ca.server("unrelated.test").key.read_text())
