@@ -66,12 +66,11 @@ void message_fini(struct message *m);
 /* Takes away what SMTP added: the stuffed dots. */
 void message_unstuff(struct message *m);
 
-/* ---- writer.c: our own segments ------------------------------------------ */
+/* ---- writer.c: mail of our own --------------------------------------------
+ */
 
 void writer_start(void);
 void writer_stop(void);
-/* Tells a new qmgr how far the segments are durable. */
-void writer_tell(struct peer *qmgr);
 
 /* A message of ours to one recipient, with the null sender. */
 struct own_mail {

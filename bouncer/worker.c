@@ -7,6 +7,7 @@
 #include "log.h"
 #include "passed_files.h"
 #include "report.h"
+#include "segments.h"
 #include "service.h"
 
 static char hostname[256];
@@ -94,7 +95,7 @@ worker_peer_up(struct peer *p)
 		if (n_begun == 0) {
 			passed_files_fini(); /* this one passes its own */
 		}
-		writer_tell(p);
+		segments_tell(p);
 	}
 }
 

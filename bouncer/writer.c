@@ -10,26 +10,9 @@
 #include "conf.h"
 #include "data_scan.h"
 #include "log.h"
-#include "loop.h"
 #include "plog.h"
+#include "segments.h"
 #include "service.h"
-#include "spool.h"
-
-#define BATCH_BYTES (1024 * 1024)
-#define BATCH_RECORDS 256
-
-/* How soon master is asked again after it had no file. */
-#define RETRY_US US_PER_S
-
-/* Segments a new qmgr is told about; it finds older ones by itself. */
-#define TOLD_MAX 64
-
-/* How far a segment is durable. */
-struct reach {
-	uint64_t segid;
-	uint64_t off;
-	bool is_sealed;
-};
 
 /* A message on its way to the disk. */
 struct own {
@@ -42,34 +25,19 @@ struct own {
 	char texts[];
 };
 
-static struct plog_writer *writer;
-static struct reach reaches[TOLD_MAX];
-static size_t n_reaches;
-static struct loop_timer *retry;
-static uint32_t call;
-static bool is_failing; /* the last request failed; said so once */
 static struct own *parked, **parked_tail = &parked;
 
-static void ask_file(void);
 static void store(struct own *o);
 
-/* ---- files -------------------------------------------------------------- */
-
+/* Those that waited for a segment go on; without one they stay. */
 static void
-no_file(const char *why)
-{
-	if (!is_failing) {
-		log_warn("no spool segment from master: %s", why);
-	}
-	is_failing = true;
-	loop_timer_arm(retry, RETRY_US);
-}
-
-static void
-unpark(void)
+on_arrived(int status)
 {
 	struct own *list = parked;
 
+	if (status < 0) {
+		return;
+	}
 	parked = NULL;
 	parked_tail = &parked;
 	while (list != NULL) {
@@ -77,104 +45,6 @@ unpark(void)
 
 		list = o->next;
 		store(o);
-	}
-}
-
-static void
-got_file(void *arg, enum ipc_type type, const void *m)
-{
-	const struct ipc_file_rep *rep = m;
-	int fd;
-
-	(void)arg;
-	call = 0;
-	if (type != IPC_file_rep || rep == NULL) {
-		no_file("no answer");
-		return;
-	}
-	if (rep->status != 0) {
-		no_file(strerror((int)rep->status));
-		return;
-	}
-	fd = peer_take_fd(service_master());
-	if (fd < 0) {
-		no_file("no descriptor");
-		return;
-	}
-	is_failing = false;
-	plog_writer_add_file(writer, fd, rep->segid);
-	unpark();
-}
-
-static void
-on_retry(void *arg)
-{
-	(void)arg;
-	ask_file();
-}
-
-static void
-ask_file(void)
-{
-	struct ipc_file_req req = { .kind = SPOOL_SEGMENT };
-
-	if (call == 0 &&
-	    peer_call(service_master(), IPC_file_req, &req, -1,
-		conf()->bouncer_service_timeout, got_file, NULL, &call) < 0) {
-		loop_timer_arm(retry, RETRY_US);
-	}
-}
-
-static void
-on_need_file(void *arg)
-{
-	(void)arg;
-	ask_file();
-}
-
-/* ---- the doorbell ------------------------------------------------------- */
-
-static void
-send_reach(struct peer *qmgr, const struct reach *r)
-{
-	struct ipc_durable m = {
-		.segid = r->segid, .off = r->off, .is_sealed = r->is_sealed
-	};
-
-	/* A qmgr that is gone is told when there is a new one. */
-	(void)peer_send(qmgr, IPC_durable, 0, &m);
-}
-
-void
-writer_tell(struct peer *qmgr)
-{
-	for (size_t i = 0; i < n_reaches; i++) {
-		send_reach(qmgr, &reaches[i]);
-	}
-}
-
-static void
-on_durable(void *arg, uint64_t segid, uint64_t off, bool is_sealed)
-{
-	struct peer *qmgr = service_peer(ROLE_QMGR, 0);
-	size_t i = n_reaches;
-
-	(void)arg;
-	/* The newest are at the end. */
-	while (i > 0 && reaches[i - 1].segid != segid) {
-		i--;
-	}
-	if (i == 0) {
-		if (n_reaches == TOLD_MAX) {
-			memmove(reaches, reaches + 1,
-			    (TOLD_MAX - 1) * sizeof(reaches[0]));
-			n_reaches--;
-		}
-		i = ++n_reaches;
-	}
-	reaches[i - 1] = (struct reach){ segid, off, is_sealed };
-	if (qmgr != NULL) {
-		send_reach(qmgr, &reaches[i - 1]);
 	}
 }
 
@@ -218,7 +88,7 @@ store(struct own *o)
 	struct buf record = { 0 };
 	int e;
 
-	if (plog_writer_next(writer, &place.segid, &place.index) < 0) {
+	if (plog_writer_next(segments_log(), &place.segid, &place.index) < 0) {
 		o->next = NULL;
 		*parked_tail = o;
 		parked_tail = &o->next;
@@ -229,8 +99,8 @@ store(struct own *o)
 	o->e.msgid = uuid_make(o->e.time_us, place);
 	e = event_encode(&record, EVENT_accepted, &o->e);
 	if (e == 0) {
-		e = plog_append(writer, EVENT_accepted, record.p, record.len,
-		    &iov, 1, on_stored, o);
+		e = plog_append(segments_log(), EVENT_accepted, record.p,
+		    record.len, &iov, 1, on_stored, o);
 	}
 	buf_fini(&record);
 	if (e < 0) {
@@ -306,39 +176,23 @@ own_mail_send(
 void
 writer_start(void)
 {
-	struct plog_config c = {
-		.kind = PLOG_MAIL,
-		.file_size = conf()->segment_size,
-		.batch_bytes = BATCH_BYTES,
-		.batch_records = BATCH_RECORDS,
-		.need_file = on_need_file,
-		.durable = on_durable,
-	};
-
 	/* A segment is asked for with the first message: most instances never
 	 * write one. */
-	retry = loop_timer_new(on_retry, NULL);
-	writer = plog_writer_new(&c);
+	segments_start(
+	    &(struct segments_config){ .file_size = conf()->segment_size,
+		.timeout_us = conf()->bouncer_service_timeout,
+		.arrived = on_arrived });
 }
 
 void
 writer_stop(void)
 {
-	struct peer *master = service_master();
-
-	if (master != NULL) {
-		peer_call_cancel(master, call);
-	}
-	call = 0;
-	plog_writer_free(&writer);
+	segments_stop();
 	while (parked != NULL) {
 		struct own *o = parked;
 
 		parked = o->next;
 		finish(o, -ECANCELED);
 	}
-	loop_timer_free(&retry);
 	parked_tail = &parked;
-	n_reaches = 0;
-	is_failing = false;
 }

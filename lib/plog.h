@@ -44,9 +44,11 @@ struct plog_config {
 	uint32_t batch_bytes; /* a batch is closed beyond, bytes */
 	uint32_t batch_records;
 	uint32_t wait_us; /* longest wait for company (0: never wait) */
-	/* How many more records may come soon: while the batch is smaller, it
+	/* How many more records may come soon: while there are any, a batch
 	 * waits, at most wait_us. NULL: do not wait. */
 	unsigned (*expected)(void *arg);
+	/* Wait shorter for those who were expected in vain. */
+	bool is_adaptive;
 	/* Another file is needed: plog_writer_add_file, now or later. */
 	void (*need_file)(void *arg);
 	/* A file's durable end has grown; is_sealed: it will not grow again. */
@@ -79,6 +81,9 @@ int plog_writer_next(
 int plog_append(struct plog_writer *w, uint16_t type, const void *rec,
     size_t len, const struct iovec *content, int n, plog_done_fn *done,
     void *arg) MUST_CHECK;
+
+/* What expected() says may have changed. */
+void plog_writer_look(struct plog_writer *w);
 
 /* Commit what is formed without waiting for more. */
 void plog_writer_kick(struct plog_writer *w);

@@ -6,25 +6,10 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "crc32c.h"
 #include "loop.h"
 #include "plog.h"
+#include "plog_commit.h"
 #include "plog_format.h"
-
-#define IOV_PER_WRITE 512
-
-/* A file being filled. Freed when it is sealed and no batch refers to it. */
-struct file {
-	int fd;
-	uint64_t segid;
-	uint64_t off;	  /* where the next batch goes */
-	uint32_t index;	  /* of the next record */
-	unsigned batches; /* formed or in flight */
-	bool has_header;
-	bool is_sealed;
-	bool is_bad; /* a sync failed: never written again */
-	struct file *next;
-};
 
 struct entry {
 	plog_done_fn *done;
@@ -32,169 +17,36 @@ struct entry {
 	uint32_t rec_off; /* of its header, from the batch's records */
 };
 
-struct batch {
-	struct batch *next;
-	struct file *file;
-	struct buf recs;
-	struct buf entries; /* struct entry */
-	struct buf iov;	    /* struct iovec of the contents */
-	uint64_t content_len;
-	uint32_t n;
-	uint32_t first;
-	uint64_t time_us; /* when it was given to the helper thread */
-	bool is_closed;
-	/* filled in by the helper thread */
-	uint64_t off;
-	uint64_t total;
-	int status;
-	bool is_sync_failed;
-};
+/* A wait that was in vain is halved down to this part of wait_us. */
+#define PATIENCE_LEAST 16
 
 struct plog_writer {
 	struct plog_config c;
-	struct file *current;
-	struct file *spare;    /* a list */
-	struct batch *forming; /* a list: the last one takes records */
-	struct batch *in_flight;
+	struct plog_file *current;
+	struct plog_file *spare;    /* a list */
+	struct plog_batch *forming; /* a list: the last one takes records */
+	struct plog_batch *in_flight;
 	size_t pending;
 	bool is_asked; /* need_file was called */
 	struct plog_stats stats;
 	struct loop_defer kick;
 	struct loop_timer *wait;
+	uint64_t patience_us; /* the longest wait that pays, by experience */
+	uint32_t n_before;    /* records when the wait began */
+	bool is_waiting;
 	struct loop_io *io;
 	int event;
 	/* shared with the helper thread */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct batch *job;
+	struct plog_batch *job;
 	bool is_ending;
 };
 
 static void submit(struct plog_writer *w);
 
 /* ---- the helper thread -------------------------------------------------- */
-
-/* Writes all of iov at off (both are used up). 0 or -errno. */
-static int
-write_all(int fd, struct iovec *iov, size_t n, uint64_t off)
-{
-	while (n != 0) {
-		int count = n < IOV_PER_WRITE ? (int)n : IOV_PER_WRITE;
-		ssize_t done = pwritev(fd, iov, count, (off_t)off);
-
-		if (done < 0 && errno == EINTR) {
-			continue;
-		}
-		if (done <= 0) {
-			return done < 0 ? -errno : -EIO;
-		}
-		off += (uint64_t)done;
-		while (n != 0 && (size_t)done >= iov->iov_len) {
-			done -= (ssize_t)iov->iov_len;
-			iov++;
-			n--;
-		}
-		if (n != 0) {
-			iov->iov_base = (char *)iov->iov_base + done;
-			iov->iov_len -= (size_t)done;
-		}
-	}
-	return 0;
-}
-
-/* Fills in the checksums that only the final place makes possible. */
-static void
-seal_records(struct batch *b)
-{
-	struct iovec *iov = (struct iovec *)(void *)b->iov.p;
-	size_t at = 0, piece = 0;
-
-	while (at < b->recs.len) {
-		struct plog_record_header h;
-		uint32_t left;
-
-		memcpy(&h, b->recs.p + at, sizeof(h));
-		h.crc =
-		    plog_crc(b->file->segid, b->recs.p + at + sizeof(h), h.len);
-		/* a checksum continues from piece to piece: seed is the crc */
-		h.content_crc = plog_seed(b->file->segid);
-		for (left = h.content_len; left != 0; piece++) {
-			h.content_crc = crc32c(h.content_crc,
-			    iov[piece].iov_base, iov[piece].iov_len);
-			left -= (uint32_t)iov[piece].iov_len;
-		}
-		memcpy(b->recs.p + at, &h, sizeof(h));
-		at += sizeof(h) + plog_pad(h.len, 8);
-	}
-}
-
-static int
-write_batch(struct batch *b, enum plog_kind kind)
-{
-	static const uint8_t zeros[PLOG_ALIGN];
-	size_t pieces = b->iov.len / sizeof(struct iovec);
-	uint64_t end = PLOG_BATCH_HEADER + b->recs.len + b->content_len;
-	struct plog_batch_header h = {
-		.magic = PLOG_BATCH_MAGIC,
-		.segid = b->file->segid,
-		.off = b->off,
-		.committed = b->off,
-		.time_us = b->time_us,
-		.total = (uint32_t)plog_pad(end, PLOG_ALIGN),
-		.rec_len = (uint32_t)b->recs.len,
-		.first = b->first,
-		.n_records = b->n,
-	};
-	struct iovec *iov = mem_alloc((pieces + 3) * sizeof(*iov));
-	int r = 0;
-
-	seal_records(b);
-	h.rec_crc = plog_crc(b->file->segid, b->recs.p, b->recs.len);
-	plog_batch_header_seal(&h);
-	b->total = h.total;
-	iov[0] = (struct iovec){ &h, sizeof(h) };
-	iov[1] = (struct iovec){ b->recs.p, b->recs.len };
-	if (pieces != 0) {
-		memcpy(iov + 2, b->iov.p, pieces * sizeof(*iov));
-	}
-	iov[pieces + 2] =
-	    (struct iovec){ (void *)(uintptr_t)zeros, h.total - end };
-	if (!b->file->has_header) {
-		uint8_t head[PLOG_FILE_HEADER] = { 0 };
-		struct plog_file_header f;
-		struct iovec one = { head, sizeof(head) };
-
-		plog_file_header_make(&f, b->file->segid, kind, b->time_us);
-		memcpy(head, &f, sizeof(f));
-		r = write_all(b->file->fd, &one, 1, 0);
-	}
-	if (r == 0) {
-		r = write_all(b->file->fd, iov, pieces + 3, b->off);
-	}
-	free(iov);
-	return r;
-}
-
-static void
-commit(struct batch *b, enum plog_kind kind)
-{
-	int r = write_batch(b, kind);
-
-	if (r < 0) {
-		/* Nothing of it is acknowledged; without its bytes the file
-		 * is as good as before. */
-		b->is_sync_failed = ftruncate(b->file->fd, (off_t)b->off) < 0;
-		b->status = r == -ENOSPC || r == -EDQUOT || r == -EFBIG
-		    ? -ENOSPC
-		    : -EIO;
-	} else if (fdatasync(b->file->fd) < 0) {
-		/* The kernel may have dropped the pages: asking again would
-		 * say yes without meaning it. */
-		b->is_sync_failed = true;
-		b->status = -EIO;
-	}
-}
 
 static void *
 helper(void *arg)
@@ -204,7 +56,7 @@ helper(void *arg)
 
 	(void)pthread_mutex_lock(&w->lock);
 	for (;;) {
-		struct batch *b;
+		struct plog_batch *b;
 
 		while (w->job == NULL && !w->is_ending) {
 			(void)pthread_cond_wait(&w->wake, &w->lock);
@@ -215,7 +67,7 @@ helper(void *arg)
 		}
 		w->job = NULL;
 		(void)pthread_mutex_unlock(&w->lock);
-		commit(b, w->c.kind);
+		plog_commit(b, w->c.kind);
 		(void)!write(w->event, &one, sizeof(one));
 		(void)pthread_mutex_lock(&w->lock);
 	}
@@ -226,7 +78,7 @@ helper(void *arg)
 /* ---- files -------------------------------------------------------------- */
 
 static void
-file_free_if_done(struct plog_writer *w, struct file *f)
+file_free_if_done(struct plog_writer *w, struct plog_file *f)
 {
 	if (f->is_sealed && f->batches == 0) {
 		if (w->c.durable != NULL && f->has_header) {
@@ -240,7 +92,7 @@ file_free_if_done(struct plog_writer *w, struct file *f)
 static void
 seal_current(struct plog_writer *w)
 {
-	struct file *f = w->current;
+	struct plog_file *f = w->current;
 
 	if (f != NULL) {
 		w->current = NULL;
@@ -281,9 +133,11 @@ choose_file(struct plog_writer *w)
 void
 plog_writer_add_file(struct plog_writer *w, int fd, uint64_t segid)
 {
-	struct file *f = mem_alloc(sizeof(*f)), **at = &w->spare;
+	struct plog_file *f = mem_alloc(sizeof(*f)), **at = &w->spare;
 
-	*f = (struct file){ .fd = fd, .segid = segid, .off = PLOG_FILE_HEADER };
+	*f = (struct plog_file){
+		.fd = fd, .segid = segid, .off = PLOG_FILE_HEADER
+	};
 	while (*at != NULL) {
 		at = &(*at)->next;
 	}
@@ -294,7 +148,7 @@ plog_writer_add_file(struct plog_writer *w, int fd, uint64_t segid)
 void
 plog_writer_seal(struct plog_writer *w)
 {
-	for (struct batch *b = w->forming; b != NULL; b = b->next) {
+	for (struct plog_batch *b = w->forming; b != NULL; b = b->next) {
 		b->is_closed = true;
 	}
 	seal_current(w);
@@ -303,10 +157,10 @@ plog_writer_seal(struct plog_writer *w)
 
 /* ---- forming batches ---------------------------------------------------- */
 
-static struct batch *
+static struct plog_batch *
 last_forming(const struct plog_writer *w)
 {
-	struct batch *b = w->forming;
+	struct plog_batch *b = w->forming;
 
 	while (b != NULL && b->next != NULL) {
 		b = b->next;
@@ -315,10 +169,10 @@ last_forming(const struct plog_writer *w)
 }
 
 /* The batch that takes the next record, or NULL without a file. */
-static struct batch *
+static struct plog_batch *
 open_batch(struct plog_writer *w)
 {
-	struct batch *last = last_forming(w), *b;
+	struct plog_batch *last = last_forming(w), *b;
 
 	if (last != NULL && !last->is_closed && !last->file->is_bad) {
 		return last;
@@ -341,7 +195,7 @@ open_batch(struct plog_writer *w)
 int
 plog_writer_next(struct plog_writer *w, uint64_t *segid, uint32_t *index)
 {
-	struct batch *b = open_batch(w);
+	struct plog_batch *b = open_batch(w);
 
 	if (b == NULL) {
 		return -EAGAIN;
@@ -352,7 +206,7 @@ plog_writer_next(struct plog_writer *w, uint64_t *segid, uint32_t *index)
 }
 
 static void
-batch_free(struct batch *b)
+batch_free(struct plog_batch *b)
 {
 	buf_fini(&b->recs);
 	buf_fini(&b->entries);
@@ -366,11 +220,20 @@ on_wait_over(void *arg)
 	plog_writer_kick(arg);
 }
 
+/*
+ * When a batch is committed. While another one is being synced, it grows: that
+ * costs nobody anything. Then it leaves at once unless more records are
+ * expected: so a client alone waits for one sync and no more. Else it waits
+ * until all who are expected have come, which makes one sync of what a busy
+ * machine has under way; but no longer than its patience. That is wait_us,
+ * halved each time nobody came in a wait: a client that is slow to finish its
+ * message holds the others up a few times, not always.
+ */
 static void
 kick_late(void *arg)
 {
 	struct plog_writer *w = arg;
-	struct batch *b = w->forming;
+	struct plog_batch *b = w->forming;
 
 	if (b == NULL || b->n == 0 || w->in_flight != NULL) {
 		return;
@@ -378,8 +241,35 @@ kick_late(void *arg)
 	if (b->is_closed || w->c.wait_us == 0 || w->c.expected == NULL ||
 	    w->c.expected(w->c.arg) == 0) {
 		submit(w);
-	} else if (!loop_timer_is_armed(w->wait)) {
-		loop_timer_arm(w->wait, w->c.wait_us);
+	} else if (!w->is_waiting) {
+		w->is_waiting = true;
+		w->n_before = b->n;
+		loop_timer_arm(w->wait, w->patience_us);
+	}
+}
+
+/* A wait is over: has it paid? */
+static void
+note_wait(struct plog_writer *w, const struct plog_batch *b)
+{
+	uint64_t least = w->c.wait_us / PATIENCE_LEAST + 1;
+
+	w->is_waiting = false;
+	loop_timer_stop(w->wait);
+	if (!w->c.is_adaptive || b->n > w->n_before) {
+		w->patience_us = w->c.wait_us;
+	} else if (w->patience_us / 2 > least) {
+		w->patience_us /= 2;
+	} else {
+		w->patience_us = least;
+	}
+}
+
+void
+plog_writer_look(struct plog_writer *w)
+{
+	if (w->is_waiting) {
+		loop_defer_late(&w->kick, kick_late, w);
 	}
 }
 
@@ -387,7 +277,7 @@ int
 plog_append(struct plog_writer *w, uint16_t type, const void *rec, size_t len,
     const struct iovec *content, int n, plog_done_fn *done, void *arg)
 {
-	struct batch *b = open_batch(w);
+	struct plog_batch *b = open_batch(w);
 	struct entry e = { done, arg, 0 };
 	struct plog_record_header h = { .len = (uint32_t)len, .type = type };
 
@@ -428,9 +318,9 @@ plog_writer_pending(const struct plog_writer *w)
 
 /* Calls back for each record, then forgets the batch. */
 static void
-finish(struct plog_writer *w, struct batch *b, int status)
+finish(struct plog_writer *w, struct plog_batch *b, int status)
 {
-	struct file *f = b->file;
+	struct plog_file *f = b->file;
 	size_t n = b->entries.len / sizeof(struct entry);
 
 	w->pending -= n;
@@ -457,12 +347,12 @@ finish(struct plog_writer *w, struct batch *b, int status)
 
 /* Batches that were to follow one whose file can no longer be trusted. */
 static void
-fail_batches_of(struct plog_writer *w, const struct file *f)
+fail_batches_of(struct plog_writer *w, const struct plog_file *f)
 {
-	struct batch **at = &w->forming;
+	struct plog_batch **at = &w->forming;
 
 	while (*at != NULL) {
-		struct batch *b = *at;
+		struct plog_batch *b = *at;
 
 		if (b->file == f) {
 			*at = b->next;
@@ -477,7 +367,7 @@ static void
 on_done(void *arg, unsigned ready)
 {
 	struct plog_writer *w = arg;
-	struct batch *b = w->in_flight;
+	struct plog_batch *b = w->in_flight;
 	uint64_t count;
 	int status;
 
@@ -490,7 +380,7 @@ on_done(void *arg, unsigned ready)
 	w->stats.batches++;
 	status = b->status;
 	if (b->is_sync_failed) {
-		struct file *f = b->file;
+		struct plog_file *f = b->file;
 
 		f->is_bad = true;
 		f->batches++; /* keep it until all of its batches are told */
@@ -507,9 +397,11 @@ on_done(void *arg, unsigned ready)
 static void
 submit(struct plog_writer *w)
 {
-	struct batch *b = w->forming;
+	struct plog_batch *b = w->forming;
 
-	loop_timer_stop(w->wait);
+	if (w->is_waiting) {
+		note_wait(w, b);
+	}
 	w->forming = b->next;
 	b->next = NULL;
 	b->off = b->file->off;
@@ -536,6 +428,7 @@ plog_writer_new(const struct plog_config *c)
 	sigset_t all, before;
 
 	w->c = *c;
+	w->patience_us = c->wait_us;
 	w->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	bug_on(w->event < 0);
 	w->io = loop_io_new(w->event, LOOP_READ, on_done, w);
@@ -566,20 +459,20 @@ plog_writer_free(struct plog_writer **wp)
 	(void)pthread_join(w->thread, NULL);
 	loop_defer_cancel(&w->kick);
 	if (w->in_flight != NULL) {
-		struct batch *b = w->in_flight;
+		struct plog_batch *b = w->in_flight;
 
 		w->in_flight = NULL;
 		finish(w, b, b->status);
 	}
 	while (w->forming != NULL) {
-		struct batch *b = w->forming;
+		struct plog_batch *b = w->forming;
 
 		w->forming = b->next;
 		finish(w, b, -ECANCELED);
 	}
 	seal_current(w);
 	while (w->spare != NULL) {
-		struct file *f = w->spare;
+		struct plog_file *f = w->spare;
 
 		w->spare = f->next;
 		(void)close(f->fd);

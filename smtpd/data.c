@@ -193,7 +193,6 @@ take(struct tx *tx, struct str in)
 {
 	struct data_scan_step step = data_scan_feed(&tx->scan, in.p, in.len);
 
-	tx_touch(tx);
 	if (tx->refusal != NULL) {
 		return step.used;
 	}
@@ -361,7 +360,6 @@ command_data(struct session *s, struct str args)
 	}
 	data_scan_init(&s->tx->scan, DATA_SCAN_DOT);
 	s->tx->begun_us = clock_mono_us();
-	tx_touch(s->tx);
 	s->mode = MODE_DATA;
 	session_reply(s, "354 End data with <CR><LF>.<CR><LF>");
 }

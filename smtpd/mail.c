@@ -428,7 +428,6 @@ command_rcpt(struct session *s, struct str args)
 			       : "503 5.5.1 Error: message content has begun");
 		return;
 	}
-	tx_touch(tx);
 	text = parse_rcpt(s, args, &r);
 	if (text != NULL) {
 		refuse_rcpt(s, text, r.address);

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "login.h"
 #include "service.h"
+#include "soon.h"
 #include "tls.h"
 #include "tx.h"
 #include "worker.h"
@@ -46,6 +47,7 @@ session_new(int fd, enum port_role role, struct client *client, const char *ip,
 	str_copy(s->ip, sizeof(s->ip), str_of(ip));
 	s->stream = stream_new(fd, session_event, s);
 	worker_add(s);
+	soon_touch(s);
 	log_debug("connect from unknown[%s]", s->ip);
 	if (role == PORT_SUBMISSIONS) {
 		s->mode = MODE_HANDSHAKE;
@@ -65,6 +67,7 @@ release(struct session *s)
 	login_end(&s->login);
 	ask_cancel(&s->ask);
 	client_leave(s->client);
+	soon_leave(s);
 	worker_remove(s);
 	free(s);
 }
@@ -358,9 +361,11 @@ session_event(void *arg, enum stream_event ev)
 
 	switch (ev) {
 	case STREAM_READABLE:
+		soon_touch(s);
 		session_run(s);
 		break;
 	case STREAM_TLS_DONE:
+		soon_touch(s);
 		if (s->role == PORT_SUBMISSIONS) {
 			greet(s);
 		}

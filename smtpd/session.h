@@ -49,12 +49,20 @@ struct session_account {
 	char name[255]; /* NAME or NAME/SUB */
 };
 
+/* Its place among those that bring a message soon (soon.h). */
+struct session_soon {
+	struct session *older, *newer;
+	uint64_t active_us; /* last input, monotonic */
+	bool is_in;
+};
+
 struct session {
 	struct session *next, *prev; /* all of this process */
 	struct stream *stream;
 	struct client *client; /* counts of its address */
-	struct tx *tx;	       /* NULL: no MAIL */
-	struct login *login;   /* in MODE_AUTH */
+	struct session_soon soon;
+	struct tx *tx;	     /* NULL: no MAIL */
+	struct login *login; /* in MODE_AUTH */
 	enum port_role role;
 	enum session_mode mode;
 

@@ -7,13 +7,14 @@
 #include "conf.h"
 #include "log.h"
 #include "plog.h"
+#include "segments.h"
 #include "service.h"
 #include "session.h"
+#include "soon.h"
 #include "tls.h"
 #include "trace.h"
 #include "tx.h"
 #include "worker.h"
-#include "writer.h"
 
 #define NO_SPACE "452 4.3.1 Insufficient system storage"
 #define WRITE_ERROR "451 4.3.0 Error: queue file write error"
@@ -279,11 +280,11 @@ append(struct tx *tx, uint64_t segid, uint32_t index)
 	for (int i = 0; i < n; i++) {
 		tx->size += iov[i].iov_len;
 	}
-	tx_unlist(tx);
+	soon_leave(tx->session);
 	buf_clear(&record, 64 * 1024);
 	if (encode(tx, &record) < 0 ||
-	    plog_append(writer_log(), EVENT_accepted, record.p, record.len, iov,
-		n, on_stored, tx) < 0) {
+	    plog_append(segments_log(), EVENT_accepted, record.p, record.len,
+		iov, n, on_stored, tx) < 0) {
 		submit_refuse(tx, WRITE_ERROR);
 		return;
 	}
@@ -302,7 +303,7 @@ park(struct tx *tx)
 	}
 	parked.p[parked.len++] = tx;
 	tx->is_parked = true;
-	tx_unlist(tx);
+	soon_leave(tx->session);
 }
 
 void
@@ -311,9 +312,9 @@ submit_store(struct tx *tx)
 	uint64_t segid;
 	uint32_t index;
 
-	if (plog_writer_next(writer_log(), &segid, &index) == 0) {
+	if (plog_writer_next(segments_log(), &segid, &index) == 0) {
 		append(tx, segid, index);
-	} else if (writer_is_waiting()) {
+	} else if (segments_is_waiting()) {
 		park(tx);
 	} else {
 		submit_refuse(tx, NO_SPACE);

@@ -8,6 +8,7 @@
 #include "peer.h"
 #include "service.h"
 #include "session.h"
+#include "soon.h"
 #include "trace.h"
 #include "tx.h"
 
@@ -133,6 +134,7 @@ got_verdict(void *arg, enum ipc_type type, const void *m)
 	const struct ipc_tx_rep *rep = m;
 
 	tx->ask = NULL;
+	soon_touch(s);
 	if (type != IPC_tx_rep) {
 		submit_refuse(tx, TRY_LATER);
 	} else if (rep->code != 0) {
@@ -194,6 +196,7 @@ got_signature(void *arg, enum ipc_type type, const void *m)
 	const struct ipc_sign_rep *rep = m;
 
 	tx->ask = NULL;
+	soon_touch(s);
 	if (type != IPC_sign_rep) {
 		submit_refuse(tx, TRY_LATER);
 	} else if (rep->status != 0) {

@@ -36,13 +36,10 @@ struct tx_wishes {
 };
 
 struct tx {
-	struct session *session;  /* NULL: the client is gone */
-	struct tx *older, *newer; /* those that may come to the log soon */
-	bool is_open;		  /* in that list */
-	bool is_stored;		  /* in the log's hands */
-	bool is_parked;		  /* waits for a segment */
-	uint64_t active_us;	  /* last input, monotonic */
-	char client_ip[46];	  /* set when it is given to the log */
+	struct session *session; /* NULL: the client is gone */
+	bool is_stored;		 /* in the log's hands */
+	bool is_parked;		 /* waits for a segment */
+	char client_ip[46];	 /* set when it is given to the log */
 
 	/* Envelope. */
 	char sender[SMTP_PATH_PRINT_MAX];
@@ -126,15 +123,6 @@ void tx_free(struct tx *tx);
  */
 int tx_ask(struct tx *tx, enum role role, enum ipc_type type, const void *req,
     int fd, peer_reply_fn *fn) MUST_CHECK;
-
-/* The client was active: the message may be complete soon. */
-void tx_touch(struct tx *tx);
-
-/* It no longer counts among those that come soon. */
-void tx_unlist(struct tx *tx);
-
-/* Transactions likely to reach the log within a few milliseconds. */
-unsigned tx_expected(void);
 
 /* Frees what is kept for reuse. */
 void tx_fini(void);

@@ -17,11 +17,12 @@
 #include "login.h"
 #include "loop.h"
 #include "plog.h"
+#include "segments.h"
 #include "session.h"
+#include "soon.h"
 #include "spool.h"
 #include "tls.h"
 #include "tx.h"
-#include "writer.h"
 
 /* Connections taken at once, so that those who are here get their turn. */
 #define ACCEPTS_PER_TURN 16
@@ -296,7 +297,7 @@ worker_peer_up(struct peer *p)
 	if (peer_role(p) == ROLE_QMGR) {
 		/* It tells anew if it is in need. */
 		pressure = PRESSURE_NONE;
-		writer_tell(p);
+		segments_tell(p);
 	} else if (peer_role(p) == ROLE_ACCOUNTD) {
 		trusted = (struct session_account){ 0 };
 	}
@@ -331,10 +332,30 @@ worker_init(void)
 	}
 }
 
+static void
+start_log(void)
+{
+	struct segments_config c = {
+		.file_size = conf()->segment_size,
+		.timeout_us = conf()->smtpd_service_timeout,
+		.wait_us = (uint32_t)conf()->spool_sync_wait,
+		.expected = soon_expected,
+		.arrived = submit_unpark,
+	};
+	uint64_t segid;
+	uint32_t index;
+
+	segments_start(&c);
+	/* The first segment comes before the first message. */
+	if (plog_writer_next(segments_log(), &segid, &index) < 0) {
+		log_debug("waiting for the first segment");
+	}
+}
+
 void
 worker_start(void)
 {
-	writer_start();
+	start_log();
 	is_started = true;
 	for (const struct listener *l = listeners; l != NULL; l = l->next) {
 		loop_io_want(l->io, LOOP_READ);
@@ -345,7 +366,7 @@ void
 worker_check_drained(void)
 {
 	if (is_draining && is_started && n_sessions == 0 &&
-	    plog_writer_pending(writer_log()) == 0) {
+	    plog_writer_pending(segments_log()) == 0) {
 		service_exit();
 	}
 }
@@ -372,7 +393,7 @@ worker_stop(void)
 		session_free(sessions);
 	}
 	submit_unpark(-1);
-	writer_stop();
+	segments_stop();
 	bigfile_fini();
 	tx_fini();
 	ask_fini();

@@ -122,6 +122,12 @@ plog_append(struct plog_writer *w, uint16_t type, const void *rec, size_t len,
 	return 0;
 }
 
+void
+plog_writer_look(struct plog_writer *w)
+{
+	(void)w;
+}
+
 size_t
 plog_writer_pending(const struct plog_writer *w)
 {

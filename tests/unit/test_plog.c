@@ -110,6 +110,7 @@ setup(void **state)
 	    .batch_bytes = 1 << 20,
 	    .batch_records = 64,
 	    .wait_us = 3000,
+	    .is_adaptive = true,
 	    .expected = expected,
 	    .need_file = need_file,
 	    .durable = durable,
@@ -274,6 +275,54 @@ test_plog_a_batch_does_not_wait_longer_than_it_may(void **state)
 	fake_loop_settle();
 	assert_int_equal(f->done_ok, 0);
 	fake_loop_pass(3000);
+	wait_idle(f);
+	assert_int_equal(f->done_ok, 1);
+}
+
+static void
+test_plog_a_wait_in_vain_makes_the_next_one_shorter(void **state)
+{
+	struct fixture *f = *state;
+
+	f->expected = 1;
+	append(f, "record", "content");
+	fake_loop_settle();
+	fake_loop_pass(3000);
+	wait_idle(f);
+	assert_int_equal(f->done_ok, 1);
+	append(f, "record", "content");
+	fake_loop_settle();
+	fake_loop_pass(1500);
+	wait_idle(f);
+	assert_int_equal(f->done_ok, 2);
+	/* Company came: the next wait is as long as at first. */
+	append(f, "record", "content");
+	fake_loop_settle();
+	append(f, "company", "content");
+	f->expected = 0;
+	wait_idle(f);
+	assert_int_equal(f->done_ok, 4);
+	f->expected = 1;
+	append(f, "record", "content");
+	fake_loop_settle();
+	fake_loop_pass(2999);
+	assert_int_equal(f->done_ok, 4);
+	fake_loop_pass(1);
+	wait_idle(f);
+	assert_int_equal(f->done_ok, 5);
+}
+
+static void
+test_plog_a_batch_leaves_when_who_was_expected_has_gone(void **state)
+{
+	struct fixture *f = *state;
+
+	f->expected = 1;
+	append(f, "record", "content");
+	fake_loop_settle();
+	f->expected = 0;
+	assert_int_equal(f->done_ok, 0);
+	plog_writer_look(f->w);
 	wait_idle(f);
 	assert_int_equal(f->done_ok, 1);
 }
@@ -475,6 +524,8 @@ main(void)
 		TEST(test_plog_records_of_one_turn_share_a_sync),
 		TEST(test_plog_a_batch_waits_for_the_records_that_are_expected),
 		TEST(test_plog_a_batch_does_not_wait_longer_than_it_may),
+		TEST(test_plog_a_wait_in_vain_makes_the_next_one_shorter),
+		TEST(test_plog_a_batch_leaves_when_who_was_expected_has_gone),
 		TEST(test_plog_a_full_file_is_sealed_and_the_next_one_taken),
 		TEST(test_plog_without_a_file_nothing_is_taken),
 		TEST(

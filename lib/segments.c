@@ -1,15 +1,14 @@
-#include "writer.h"
+#include "segments.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "clock.h"
-#include "conf.h"
 #include "log.h"
 #include "loop.h"
 #include "plog.h"
 #include "service.h"
 #include "spool.h"
-#include "tx.h"
 
 #define BATCH_BYTES (1024 * 1024)
 #define BATCH_RECORDS 256
@@ -28,6 +27,7 @@ struct reach {
 	bool is_news; /* qmgr was not told yet */
 };
 
+static struct segments_config config;
 static struct plog_writer *writer;
 static struct reach reaches[TOLD_MAX];
 static size_t n_reaches;
@@ -48,7 +48,7 @@ no_file(const char *why)
 	}
 	is_failing = true;
 	loop_timer_arm(retry, RETRY_US);
-	submit_unpark(-1);
+	config.arrived(-EIO);
 }
 
 static void
@@ -59,7 +59,7 @@ got_file(void *arg, enum ipc_type type, const void *m)
 
 	(void)arg;
 	call = 0;
-	if (type != IPC_file_rep) {
+	if (type != IPC_file_rep || rep == NULL) {
 		no_file("no answer");
 		return;
 	}
@@ -74,7 +74,7 @@ got_file(void *arg, enum ipc_type type, const void *m)
 	}
 	is_failing = false;
 	plog_writer_add_file(writer, fd, rep->segid);
-	submit_unpark(0);
+	config.arrived(0);
 }
 
 static void
@@ -89,8 +89,9 @@ ask_file(void)
 {
 	struct ipc_file_req req = { .kind = SPOOL_SEGMENT };
 
-	if (peer_call(service_master(), IPC_file_req, &req, -1,
-		conf()->smtpd_service_timeout, got_file, NULL, &call) < 0) {
+	if (call == 0 &&
+	    peer_call(service_master(), IPC_file_req, &req, -1,
+		config.timeout_us, got_file, NULL, &call) < 0) {
 		loop_timer_arm(retry, RETRY_US);
 	}
 }
@@ -103,7 +104,7 @@ on_need_file(void *arg)
 }
 
 bool
-writer_is_waiting(void)
+segments_is_waiting(void)
 {
 	return call != 0;
 }
@@ -111,12 +112,13 @@ writer_is_waiting(void)
 /* ---- the doorbell ------------------------------------------------------- */
 
 static void
-send_reach(struct peer *qmgr, const struct reach *r)
+send_reach(struct peer *qmgr, struct reach *r)
 {
 	struct ipc_durable m = {
 		.segid = r->segid, .off = r->off, .is_sealed = r->is_sealed
 	};
 
+	r->is_news = false;
 	/* A qmgr that is gone is told when there is a new one. */
 	(void)peer_send(qmgr, IPC_durable, 0, &m);
 }
@@ -128,22 +130,17 @@ tell_late(void *arg)
 	struct peer *qmgr = service_peer(ROLE_QMGR, 0);
 
 	(void)arg;
-	if (qmgr == NULL) {
-		return;
-	}
-	for (size_t i = 0; i < n_reaches; i++) {
+	for (size_t i = n_reaches; qmgr != NULL && i-- > 0;) {
 		if (reaches[i].is_news) {
-			reaches[i].is_news = false;
 			send_reach(qmgr, &reaches[i]);
 		}
 	}
 }
 
 void
-writer_tell(struct peer *qmgr)
+segments_tell(struct peer *qmgr)
 {
 	for (size_t i = 0; i < n_reaches; i++) {
-		reaches[i].is_news = false;
 		send_reach(qmgr, &reaches[i]);
 	}
 }
@@ -178,39 +175,28 @@ on_durable(void *arg, uint64_t segid, uint64_t off, bool is_sealed)
 
 /* ---- life --------------------------------------------------------------- */
 
-static unsigned
-on_expected(void *arg)
-{
-	(void)arg;
-	return tx_expected();
-}
-
 void
-writer_start(void)
+segments_start(const struct segments_config *c)
 {
-	struct plog_config c = {
+	struct plog_config pc = {
 		.kind = PLOG_MAIL,
-		.file_size = conf()->segment_size,
+		.file_size = c->file_size,
 		.batch_bytes = BATCH_BYTES,
 		.batch_records = BATCH_RECORDS,
-		.wait_us = (uint32_t)conf()->spool_sync_wait,
-		.expected = on_expected,
+		.wait_us = c->wait_us,
+		.is_adaptive = true,
+		.expected = c->expected,
 		.need_file = on_need_file,
 		.durable = on_durable,
 	};
-	uint64_t segid;
-	uint32_t index;
 
+	config = *c;
 	retry = loop_timer_new(on_retry, NULL);
-	writer = plog_writer_new(&c);
-	/* The first file comes before the first message. */
-	if (plog_writer_next(writer, &segid, &index) < 0) {
-		log_debug("waiting for the first segment");
-	}
+	writer = plog_writer_new(&pc);
 }
 
 void
-writer_stop(void)
+segments_stop(void)
 {
 	struct peer *master = service_master();
 
@@ -222,10 +208,11 @@ writer_stop(void)
 	loop_defer_cancel(&tell);
 	loop_timer_free(&retry);
 	n_reaches = 0;
+	is_failing = false;
 }
 
 struct plog_writer *
-writer_log(void)
+segments_log(void)
 {
 	return writer;
 }
