@@ -78,7 +78,7 @@ try_elsewhere(struct session *s, const struct verdict *v)
 	}
 	verdict_fini(&s->failure);
 	verdict_copy(&s->failure, v);
-	s->failure.is_connect = true;
+	s->failure.is_connect = CONNECT_FAILED;
 	content_close(&s->tx.content);
 	s->tx = (struct tx){ 0 };
 	s->uses = 0;

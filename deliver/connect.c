@@ -96,7 +96,7 @@ session_connect_failed(struct session *s, int error)
 				      : REASON_CONNECTION,
 	    is_ours ? "4.3.5" : "4.4.1", "connect to %s: %s", session_peer(s),
 	    strerror(-error));
-	s->failure.is_connect = true;
+	s->failure.is_connect = CONNECT_FAILED;
 	transcript_note(&s->transcript, "connect to %s: %s", session_peer(s),
 	    strerror(-error));
 }
@@ -108,7 +108,7 @@ leave_out(struct session *s)
 	verdict_fini(&s->failure);
 	verdict_local(&s->failure, OUTCOME_DEFERRED, REASON_TLS, "4.7.5",
 	    "TLSA records of %s cannot be looked up now", s->facts.dest_host);
-	s->failure.is_connect = true;
+	s->failure.is_connect = CONNECT_FAILED;
 	transcript_note(&s->transcript, "%s left out: no answer about TLSA",
 	    s->facts.dest_host);
 }
@@ -123,7 +123,7 @@ give_up(struct session *s)
 			    REASON_ROUTING, "4.4.4",
 			    "%s: no address of the source address's family",
 			    s->route->next_hop);
-			s->failure.is_connect = true;
+			s->failure.is_connect = CONNECT_UNFIT;
 		}
 		job_decide(s->job, &s->failure);
 		session_result(s);
@@ -159,6 +159,9 @@ try_targets(struct session *s)
 			return;
 		}
 		session_connect_failed(s, r);
+		if (r == -EADDRNOTAVAIL) {
+			s->failure.is_connect = CONNECT_UNFIT; /* to bind */
+		}
 		s->is_clear = false;
 	}
 	give_up(s);

@@ -36,7 +36,7 @@ say_hello(struct session *s, enum phase phase)
 		verdict_fini(&s->failure);
 		verdict_local(&s->failure, OUTCOME_DEFERRED, REASON_CONFIG,
 		    "4.3.5", "the EHLO name is not a host name");
-		s->failure.is_connect = true;
+		s->failure.is_connect = CONNECT_FAILED;
 		session_next_target(s);
 		return;
 	}
@@ -76,7 +76,7 @@ tls_failure(struct session *s, const char *enh, const char *why)
 	verdict_local(&s->failure, OUTCOME_DEFERRED, REASON_TLS, enh,
 	    "TLS required (%s), but %s: %s", s->need.source, why,
 	    session_peer(s));
-	s->failure.is_connect = true;
+	s->failure.is_connect = CONNECT_FAILED;
 	s->failure.command = "STARTTLS";
 }
 
@@ -286,7 +286,7 @@ hello_broken(struct session *s, enum broken how)
 {
 	verdict_fini(&s->failure);
 	session_broken_verdict(s, how, &s->failure);
-	s->failure.is_connect = true;
+	s->failure.is_connect = CONNECT_FAILED;
 	if (s->phase == PHASE_TLS) {
 		tls_forget(session_tls_key(s));
 		if (s->need.level <= TLS_MAY) {

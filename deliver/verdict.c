@@ -106,7 +106,7 @@ verdict_refused(
 	classify(v, phase, reply, &answer);
 	v->outcome = OUTCOME_DEFERRED;
 	v->is_hard = false;
-	v->is_connect = true;
+	v->is_connect = CONNECT_FAILED;
 }
 
 void
@@ -169,5 +169,5 @@ verdict_dns(struct verdict *v, enum dns_status status, const char *next_hop,
 	    row->what, next_hop, reason[0] != '\0' ? ": " : "", reason);
 	v->is_hard =
 	    row->outcome == OUTCOME_FAILED && reason_desc(row->reason)->is_hard;
-	v->is_connect = true;
+	v->is_connect = CONNECT_FAILED;
 }

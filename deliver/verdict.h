@@ -20,10 +20,10 @@
 struct verdict {
 	bool is_set;
 	bool is_hard;
-	bool is_connect; /* the path failed, not the recipient */
-	uint8_t outcome; /* enum outcome */
-	uint8_t reason;	 /* enum reason */
-	uint16_t code;	 /* 0: no reply */
+	uint8_t is_connect; /* enum connect_failure */
+	uint8_t outcome;    /* enum outcome */
+	uint8_t reason;	    /* enum reason */
+	uint16_t code;	    /* 0: no reply */
 	char enh[16];
 	const char *command; /* what was answered; never NULL when set */
 	char *text;	     /* owned; NULL: none */

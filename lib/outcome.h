@@ -14,4 +14,12 @@ enum outcome {
 				* may have been taken (RFC 1047) */
 };
 
+/* Whether the way there failed, and not the recipient. */
+enum connect_failure {
+	CONNECT_FINE = 0,
+	CONNECT_FAILED = 1, /* no server of the path could be reached */
+	CONNECT_UNFIT = 2,  /* our address cannot be used for it: it is not
+			     * this machine's, or of another family */
+};
+
 #endif

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "qmgr.h"
 #include "results.h"
+#include "sources.h"
 #include "suppression.h"
 
 #define RCPTS_MAX 65535u
@@ -114,7 +115,7 @@ accepted_read(struct qmgr *q, const struct event_accepted *e,
 		.id = e->msgid,
 		.account = e->account,
 		.subaccount = e->subaccount,
-		.pool = tenants_pool(q, e->pool),
+		.pool = sources_pool(q, e->pool),
 		.class = e->class <= CLASS_DIGEST ? (enum core_class)e->class
 						  : CORE_STANDARD,
 		.accept_lsn = lsn,

@@ -16,6 +16,7 @@
 #include "qmgr.h"
 #include "recover.h"
 #include "reports.h"
+#include "sources.h"
 #include "tls_learn.h"
 
 #define MESSAGES_PER_SLICE 1000
@@ -169,7 +170,7 @@ put_message(struct qmgr *q, uint32_t msg)
 		.big_file = notes_big(q->notes, msg),
 		.reason = note->reason,
 		.return_domain = notes_name(q->notes, note->return_domain),
-		.pool = tenants_pool_name(q, m.pool),
+		.pool = sources_pool_name(q, m.pool),
 		.dsn = buf_str(&dsn),
 		.rcpts = buf_str(&rcpts),
 	    });

@@ -17,6 +17,7 @@
 #include "recover.h"
 #include "replay.h"
 #include "reports.h"
+#include "sources.h"
 
 struct loading {
 	struct qmgr *q;
@@ -129,7 +130,7 @@ on_message(struct loading *l, const struct ckp_message *c)
 		.id = c->msgid,
 		.account = c->account,
 		.subaccount = c->subaccount,
-		.pool = tenants_pool(q, c->pool),
+		.pool = sources_pool(q, c->pool),
 		.class = (enum core_class)c->class,
 		.flags = c->core_flags | (c->dsn.len != 0 ? CORE_PINNED : 0),
 		.accept_lsn = c->accept_lsn,

@@ -12,6 +12,7 @@
 #include "qmgr.h"
 #include "return_path.h"
 #include "routes.h"
+#include "sources.h"
 #include "tls_learn.h"
 
 static bool
@@ -142,8 +143,8 @@ send_job(struct qmgr *q, const struct core_out *o, const struct job *job,
 		    ? str_of(route->hop)
 		    : core_domain_name(q->core, j->domain),
 		.site = core_site_name(q->core, j->site),
-		.source_ip = tenants_source_ip(q, j->source),
-		.source_name = tenants_source_name(q, j->source),
+		.source_ip = sources_ip(q, j->source),
+		.source_name = sources_name(q, j->source),
 		.tls_policy =
 		    tls_learn_word(q, core_site_name(q->core, j->site)),
 		.msgid = o->id,
@@ -190,23 +191,45 @@ enter_job(struct qmgr *q, const struct core_out *o)
 	return job;
 }
 
-/* The job cannot be sent: every recipient gets a result made here. */
+/* The job is not sent: every recipient gets a result made here. */
 static void
-fail_job(struct qmgr *q, const struct core_out *o, struct job *job, int error)
+end_job(struct qmgr *q, const struct core_out *o, struct job *job,
+    enum outcome outcome, const char *text)
 {
 	/* The core's list is gone with the first result. */
 	struct core_job_rcpt *rcpts =
 	    mem_dup(o->job.rcpts, o->job.nrcpt * sizeof(*rcpts));
-	bool is_lost = error == -ENOENT || error == -EBADMSG;
 	uint32_t n = o->job.nrcpt;
 
 	for (uint32_t i = 0; i < n; i++) {
-		outcome_local(q, job, rcpts[i].ordinal, rcpts[i].attempt,
-		    is_lost ? OUTCOME_DAMAGED : OUTCOME_DEFERRED,
-		    is_lost ? "the stored message cannot be read"
-			    : strerror(-error));
+		outcome_local(
+		    q, job, rcpts[i].ordinal, rcpts[i].attempt, outcome, text);
 	}
 	free(rcpts);
+}
+
+static void
+fail_job(struct qmgr *q, const struct core_out *o, struct job *job, int error)
+{
+	bool is_lost = error == -ENOENT || error == -EBADMSG;
+
+	end_job(q, o, job, is_lost ? OUTCOME_DAMAGED : OUTCOME_DEFERRED,
+	    is_lost ? "the stored message cannot be read" : strerror(-error));
+}
+
+/* No address may send it: it waits for one like for a server. */
+static bool
+is_for_nobody(struct qmgr *q, const struct core_out *o, struct job *job)
+{
+	struct buf reason = { 0 };
+	bool is_so = sources_is_nobody(q, o->job.source, &reason);
+
+	if (is_so) {
+		buf_u8(&reason, 0);
+		end_job(q, o, job, OUTCOME_DEFERRED, (const char *)reason.p);
+	}
+	buf_fini(&reason);
+	return is_so;
 }
 
 void
@@ -219,6 +242,9 @@ dispatch_job(struct qmgr *q, const struct core_out *o)
 	int r;
 
 	bug_on(g == NULL);
+	if (is_for_nobody(q, o, job)) {
+		return;
+	}
 	r = mail_from(q, o, &from);
 	if (r == 0) {
 		r = files_to_deliver(q, job->deliver, g, big);

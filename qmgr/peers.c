@@ -7,6 +7,7 @@
 #include "log.h"
 #include "qmgr.h"
 #include "reports.h"
+#include "sources.h"
 
 /* A deliver process whose channel broke may have a new one soon. */
 #define GONE_US (10 * US_PER_S)
@@ -96,8 +97,11 @@ peers_up(struct qmgr *q, struct peer *p)
 	case ROLE_SMTPD:
 		pressure_tell(q, p);
 		break;
-	case ROLE_WEBHOOKD:
 	case ROLE_ACCOUNTD:
+		sources_begin(q);
+		readers_up(q, p);
+		break;
+	case ROLE_WEBHOOKD:
 		readers_up(q, p);
 		break;
 	default:
@@ -286,7 +290,15 @@ on_source(struct peer *p, uint32_t id, const void *m)
 {
 	(void)p;
 	(void)id;
-	tenants_source_set(qmgr_self(), m);
+	sources_set(qmgr_self(), m);
+}
+
+static void
+on_source_plan(struct peer *p, uint32_t id, const void *m)
+{
+	(void)p;
+	(void)id;
+	sources_plan(qmgr_self(), m);
 }
 
 const struct peer_handler qmgr_handlers[] = {
@@ -304,5 +316,6 @@ const struct peer_handler qmgr_handlers[] = {
 	{ IPC_tenants_end, on_tenants_end },
 	{ IPC_return_key, on_return_key },
 	{ IPC_source, on_source },
+	{ IPC_source_plan, on_source_plan },
 	{ 0, NULL },
 };

@@ -16,6 +16,7 @@
 #include "replay.h"
 #include "reports.h"
 #include "resolve.h"
+#include "sources.h"
 #include "tenants.h"
 #include "tls_learn.h"
 #include "tools.h"
@@ -172,7 +173,7 @@ qmgr_empty(struct qmgr *q)
 	core_free(&q->core);
 	bug_on(make_core(q) < 0); /* it was granted before */
 	make_tables(q);
-	tenants_tell_core(q);
+	sources_tell_core(q);
 	replay_init(q);
 }
 
@@ -232,6 +233,7 @@ qmgr_open(struct qmgr *q, const struct conf *conf, const struct routes *routes,
 	q->jobs = jobs_new(start_us);
 	q->bigs = bigs_new();
 	tenants_init(q);
+	sources_init(q);
 	resolve_init(q);
 	r = make_directories(error);
 	if (r == 0) {
@@ -279,6 +281,7 @@ qmgr_close(struct qmgr *q)
 	bigs_free(&q->bigs);
 	jobs_free(&q->jobs);
 	core_free(&q->core);
+	sources_fini(q);
 	tenants_fini(q);
 	free(q->rcpts);
 }

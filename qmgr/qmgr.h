@@ -41,6 +41,7 @@ struct relocation;
 struct replay;
 struct reports;
 struct sources;
+struct tenants;
 struct tls_sites;
 
 /* A deliver process by its index. */
@@ -99,7 +100,8 @@ struct qmgr {
 	uint8_t return_key[QMGR_KEY_SIZE];
 	bool has_return_key;
 	bool has_tenants;
-	struct sources *sources;
+	struct tenants *tenants;
+	struct sources *sources; /* sources.c */
 	uint64_t lifetime_us;
 
 	/* intake.c */
@@ -325,15 +327,6 @@ void tenants_fini(struct qmgr *q);
 void tenants_set(struct qmgr *q, const struct ipc_tenant *m);
 void tenants_key(struct qmgr *q, const struct ipc_return_key *m);
 void tenants_end(struct qmgr *q);
-void tenants_source_set(struct qmgr *q, const struct ipc_source *m);
-/* Address and EHLO name of a source by its number. */
-struct str tenants_source_ip(const struct qmgr *q, uint32_t source);
-struct str tenants_source_name(const struct qmgr *q, uint32_t source);
-/* The number of a pool by its name; 0 for the empty one. */
-uint32_t tenants_pool(struct qmgr *q, struct str name);
-struct str tenants_pool_name(const struct qmgr *q, uint32_t pool);
-/* A source that there always is. */
-uint32_t tenants_source_default(const struct qmgr *q);
 /* Writes how much of the quotas is used, where it has changed. */
 void tenants_write_quotas(struct qmgr *q);
 

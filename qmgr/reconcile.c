@@ -11,6 +11,7 @@
 #include "jobs.h"
 #include "log.h"
 #include "qmgr.h"
+#include "sources.h"
 
 #define DEADLINE_US (2 * US_PER_S)
 
@@ -107,7 +108,7 @@ adopt(struct qmgr *q, unsigned index, const struct ipc_running *m, uint32_t msg)
 	if (core_message_get(q->core, msg, &message, &nrcpt) < 0 ||
 	    jobs_is_full(q->jobs) ||
 	    core_adopt(q->core, msg, core_site(q->core, m->site, NULL),
-		tenants_source_default(q), ordinals, n, &core_job) < 0) {
+		sources_default(q), ordinals, n, &core_job) < 0) {
 		return; /* its results will be late ones */
 	}
 	job = jobs_adopt(q->jobs, m->job);

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "qmgr.h"
 #include "reply_class.h"
+#include "sources.h"
 #include "tls_learn.h"
 
 /* The fields of attempt.def, from a result to an event. */
@@ -161,7 +162,7 @@ for_core(const struct ipc_result *r)
 	struct core_result c = { .outcome = (enum outcome)r->outcome };
 	enum reason reason;
 
-	if (r->is_connect) {
+	if (r->is_connect != CONNECT_FINE) {
 		c.feedback = CORE_FB_CONNECT;
 	} else if (r->smtp_code == 421 ||
 	    (reason_parse(r->class, &reason) == 0 && reason == REASON_RATE)) {
@@ -234,6 +235,10 @@ apply(struct qmgr *q, struct job *job, struct ipc_result *r)
 	};
 	struct core_verdict v;
 
+	if (r->is_connect == CONNECT_UNFIT && sources_unfit(q, job->path, r)) {
+		c.outcome = OUTCOME_RETURNED;
+		r->outcome = OUTCOME_RETURNED;
+	}
 	if (may_fail(r)) {
 		dsn_hold(q, s.msg);
 	}

@@ -18,7 +18,4 @@ bool tenants_find(const struct qmgr *q, struct str name, uint32_t *account,
 const char *tenants_name(
     const struct qmgr *q, uint32_t account, uint32_t subaccount);
 
-/* A new, empty core learns of the sources. */
-void tenants_tell_core(struct qmgr *q);
-
 #endif

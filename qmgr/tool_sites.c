@@ -8,6 +8,7 @@
 #include "core_name.h"
 #include "qmgr.h"
 #include "reports.h"
+#include "sources.h"
 #include "tools.h"
 
 static const char *const path_states[] = {
@@ -45,7 +46,7 @@ put_path(struct qmgr *q, struct tool *t, const struct core_path_view *v)
 		json_object_set_new(o, "provider",
 		    name(core_provider_name(q->core, v->provider)));
 	}
-	json_object_set_new(o, "source", name(tenants_source_ip(q, v->source)));
+	json_object_set_new(o, "source", name(sources_ip(q, v->source)));
 	json_object_set_new(o, "state", json_string(path_states[v->state]));
 	json_object_set_new(o, "queued", json_integer(v->queued));
 	json_object_set_new(o, "running", json_integer(v->inflight));
