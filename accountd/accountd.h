@@ -10,11 +10,13 @@
 #include "store.h"
 #include "tallies.h"
 #include "tool.h"
+#include "warm_counts.h"
 
 struct accountd {
 	struct store *store;
 	struct model *model;
 	struct tallies *tallies;
+	struct warm_counts *warm;
 	struct records_site site;
 	bool is_draining;
 };
@@ -67,6 +69,9 @@ void push_account_deleted(const struct account *a);
 void push_hook(uint32_t id);
 void push_hook_deleted(const struct hook *h);
 void push_domain(const struct domain *d);
+void push_source(const struct source *s);
+/* Before it is removed from the model. */
+void push_source_deleted(const struct source *s);
 /* smtpd's sessions of an account (0: all) or key (0: none) ask again. */
 void push_changed(uint32_t account, uint32_t key);
 

@@ -42,6 +42,7 @@ static void
 make_key(enum schema_kind kind, const void *rec, struct buf *key)
 {
 	const struct schema_domain *domain = rec;
+	const struct schema_source *source = rec;
 
 	switch (kind) {
 	case SCHEMA_account:
@@ -57,8 +58,13 @@ make_key(enum schema_kind kind, const void *rec, struct buf *key)
 		model_key_u32(key, domain->account);
 		buf_add(key, domain->name.p, domain->name.len);
 		break;
+	case SCHEMA_source:
+		buf_add(key, source->ip.p, source->ip.len);
+		break;
 	case SCHEMA_instance:
 		break; /* there is only one */
+	case SCHEMA_warm:
+	case SCHEMA_warm_sent:
 	case SCHEMA_key_use:
 	case SCHEMA_suppression:
 	case SCHEMA_tally:

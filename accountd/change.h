@@ -14,6 +14,7 @@ struct model {
 	struct map *domains;	  /* by key of the store */
 	struct map *domain_names; /* name to how many */
 	struct map *hooks;	  /* by id */
+	struct map *sources;	  /* by address */
 	struct buf instance_stored;
 	struct schema_instance instance;
 };

@@ -20,15 +20,37 @@ json_of(const struct account *a)
 	const struct schema_account *r = &a->r;
 
 	return json_pack(
-	    "{s:s, s:I, s:s, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o}",
+	    "{s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o}",
 	    "name", a->full_name, "id", (json_int_t)r->id, "status",
 	    r->is_paused ? "paused" : "active", "notes", command_text(r->notes),
 	    "class", command_text(r->class), "pool", command_text(r->pool),
-	    "weight", (int)r->weight, "quota",
+	    "pools", command_text(r->pools), "weight", (int)r->weight, "quota",
 	    (json_int_t)standing_quota(a, NULL), "connections",
 	    (json_int_t)r->max_connections, "queue", (json_int_t)r->queue_limit,
 	    "unsigned", command_text(r->unsigned_mail), "sender",
 	    command_text(r->sender), "created", command_time(r->created_us));
+}
+
+/* Every pool that the account names must be one. */
+static bool
+pools_exist(struct tool *t, const struct schema_account *a)
+{
+	struct str rest = a->pools;
+	struct str word = a->pool;
+	char safe[80];
+
+	do {
+		word = str_trim(word);
+		if (!str_is(word, POOL_DEFAULT) &&
+		    !model_has_pool(accountd.model, word)) {
+			tool_end(t, EX_DATAERR,
+			    "no source address is in the pool %s: put one into "
+			    "it first, with pbip",
+			    str_safe(safe, sizeof(safe), word));
+			return false;
+		}
+	} while (str_split(&rest, ',', &word));
+	return true;
 }
 
 /* Takes in {"settings": {name: value}}. False: the tool has been told. */
@@ -54,8 +76,14 @@ apply_settings(struct tool *t, struct schema_account *a)
 			buf_fini(&error);
 			return false;
 		}
+		if (str_is(str_of(name), "pool") &&
+		    str_is(a->pool, POOL_DEFAULT) && a->parent == 0) {
+			a->pool = STR("");
+		}
 	}
-	return true;
+	return (json_object_get(settings, "pool") == NULL &&
+		   json_object_get(settings, "pools") == NULL) ||
+	    pools_exist(t, a);
 }
 
 static void

@@ -62,6 +62,83 @@ suppress(struct derive *d, struct store_txn *t, const struct event_common *c,
 	    d->store, t, c->account, c->subaccount, address, &cause, &d->times);
 }
 
+/* ---- source addresses that are warmed up ---------------------------------
+ */
+
+/* What an attempt says, from any of the events that have one. */
+struct attempt {
+	struct str ip;
+	struct str provider;
+	struct str class;
+	uint16_t code;
+};
+
+#define ATTEMPT(e)                                                             \
+	&(const struct attempt)                                                \
+	{                                                                      \
+		.ip = (e)->source_ip,                                          \
+		.provider =                                                    \
+		    (e)->provider.len > 0 ? (e)->provider : (e)->mx_site,      \
+		.class = (e)->class, .code = (e)->smtp_code                    \
+	}
+
+/* The counts of the attempt's address, if that is being warmed up. */
+static struct warmup_count *
+warm_count(
+    struct derive *d, const struct event_common *c, const struct attempt *a)
+{
+	const struct source *s =
+	    a->ip.len > 0 ? model_source(d->model, a->ip) : NULL;
+
+	if (s == NULL || s->r.plan.len == 0 || s->r.warm_us != 0) {
+		return NULL;
+	}
+	return warm_counts_change(
+	    d->warm, a->ip, a->provider, tally_number(TALLY_DAY, c->time_us));
+}
+
+/* Refused or put off for the address's or the mail's sake, and not the
+ * recipient's. */
+static bool
+is_distrust(const struct attempt *a)
+{
+	enum reason reason;
+
+	if (a->code < 400 || reason_parse(a->class, &reason) < 0) {
+		return false;
+	}
+	return reason == REASON_RATE || reason == REASON_SPAM_IP ||
+	    reason == REASON_POLICY || reason == REASON_OTHER ||
+	    reason == REASON_CONTENT || reason == REASON_SPAM_CONTENT;
+}
+
+static void
+warm_failed(
+    struct derive *d, const struct event_common *c, const struct attempt *a)
+{
+	struct warmup_count *n = warm_count(d, c, a);
+
+	if (n != NULL) {
+		n->tried++;
+		n->deferred += is_distrust(a);
+	}
+}
+
+static int
+warm_delivered(struct derive *d, struct store_txn *t,
+    const struct event_common *c, const struct attempt *a)
+{
+	struct warmup_count *n = warm_count(d, c, a);
+
+	if (n == NULL) {
+		return 0;
+	}
+	n->tried++;
+	n->delivered++;
+	return warm_counts_sent(
+	    d->warm, t, &c->msgid, c->rcpt, a->ip, a->provider);
+}
+
 /* ---- kinds of events -----------------------------------------------------
  */
 
@@ -77,14 +154,15 @@ on_accepted(struct derive *d, const struct event_common *c,
 }
 
 static int
-on_delivery(struct derive *d, const struct event_common *c,
+on_delivery(struct derive *d, struct store_txn *t, const struct event_common *c,
     const struct event_delivery *e)
 {
-	if (!str_is(e->class, CLASS_TEST)) {
-		count(d, c, TALLY_DELIVERED, 1);
-		book(d, c, TALLY_ENTRY_DELIVERY);
+	if (str_is(e->class, CLASS_TEST)) {
+		return 0;
 	}
-	return 0;
+	count(d, c, TALLY_DELIVERED, 1);
+	book(d, c, TALLY_ENTRY_DELIVERY);
+	return warm_delivered(d, t, c, ATTEMPT(e));
 }
 
 static int
@@ -93,6 +171,7 @@ on_bounce(struct derive *d, struct store_txn *t, const struct event_common *c,
 {
 	enum reason reason = REASON_OTHER;
 
+	warm_failed(d, c, ATTEMPT(e));
 	count(d, c, TALLY_BOUNCES, 1);
 	book(d, c, TALLY_ENTRY_BOUNCE);
 	if (!e->is_hard || reason_parse(e->class, &reason) < 0 ||
@@ -107,8 +186,14 @@ static int
 on_complaint(struct derive *d, struct store_txn *t,
     const struct event_common *c, const struct event_complaint *e)
 {
+	int r = warm_counts_complaint(d->warm, t, &c->msgid, c->rcpt,
+	    tally_number(TALLY_DAY, c->time_us));
+
 	count(d, c, TALLY_COMPLAINTS, 1);
 	book(d, c, TALLY_ENTRY_COMPLAINT);
+	if (r < 0) {
+		return r;
+	}
 	return suppress(
 	    d, t, c, e->rcpt_to, SUPPRESSION_SPAM, e->feedback_type);
 }
@@ -150,7 +235,7 @@ on_event(struct derive *d, struct store_txn *t, const struct event_common *c,
 	case EVENT_accepted:
 		return on_accepted(d, c, e);
 	case EVENT_delivery:
-		return on_delivery(d, c, e);
+		return on_delivery(d, t, c, e);
 	case EVENT_bounce:
 		return on_bounce(d, t, c, e);
 	case EVENT_complaint:
@@ -160,9 +245,11 @@ on_event(struct derive *d, struct store_txn *t, const struct event_common *c,
 	case EVENT_alert:
 		return on_alert(d, c, e);
 	case EVENT_soft_bounce:
+		warm_failed(d, c, ATTEMPT((const struct event_soft_bounce *)e));
 		count(d, c, TALLY_SOFT_BOUNCES, 1);
 		return 0;
 	case EVENT_deferral:
+		warm_failed(d, c, ATTEMPT((const struct event_deferral *)e));
 		count(d, c, TALLY_DEFERRALS, 1);
 		return 0;
 	case EVENT_blocked:

@@ -1,7 +1,8 @@
 /*
  * What accountd makes of an event of the journal: counters, entries of the
- * ledger, suppressed addresses. All of it goes into one transaction with the
- * place in the journal, so that an event has its effects exactly once.
+ * ledger, suppressed addresses, what warming source addresses send. All of it
+ * goes into one transaction with the place in the journal, so that an event has
+ * its effects exactly once.
  */
 #ifndef ACCOUNTD_DERIVE_H
 #define ACCOUNTD_DERIVE_H
@@ -13,11 +14,13 @@
 #include "str.h"
 #include "suppress_times.h"
 #include "tallies.h"
+#include "warm_counts.h"
 
 struct derive {
 	struct store *store;
 	const struct model *model;
 	struct tallies *tallies;
+	struct warm_counts *warm;
 	struct suppress_times times;
 };
 

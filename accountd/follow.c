@@ -69,6 +69,9 @@ read_slice(enum journal_scan_status *status)
 		r = tallies_write(accountd.tallies, follow.txn);
 	}
 	if (r == 0) {
+		r = warm_counts_write(accountd.warm, follow.txn);
+	}
+	if (r == 0) {
 		r = write_cursor(follow.txn);
 	}
 	return r;
@@ -78,6 +81,7 @@ static void
 end_slice(enum journal_scan_status status)
 {
 	tallies_written(accountd.tallies, standing_tell_quota, NULL);
+	warm_counts_written(accountd.warm);
 	if (status == JOURNAL_SCAN_GAP && follow.had_cursor) {
 		log_warn("the journal was removed faster than it was read: "
 			 "statistics and suppressions miss events");
@@ -159,6 +163,7 @@ follow_start(void)
 	follow.derive.store = accountd.store;
 	follow.derive.model = accountd.model;
 	follow.derive.tallies = accountd.tallies;
+	follow.derive.warm = accountd.warm;
 	take_times("suppression_bounce_time", conf()->suppression_bounce_time,
 	    SUPPRESSION_HARD_BOUNCE);
 	take_times("suppression_complaint_time",

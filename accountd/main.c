@@ -9,6 +9,7 @@
 #include "log.h"
 #include "return_path.h"
 #include "service.h"
+#include "sources.h"
 #include "standing.h"
 
 struct accountd accountd;
@@ -55,6 +56,9 @@ start(void)
 	if (tallies_load(accountd.store, &accountd.tallies) < 0) {
 		fatal("the database has a damaged record: tally");
 	}
+	if (warm_counts_load(accountd.store, &accountd.warm) < 0) {
+		fatal("the database has a damaged record: warm");
+	}
 	buf_fini(&error);
 	accountd.site = (struct records_site){
 		.bounce_domain = conf()->bounce_domain,
@@ -64,6 +68,7 @@ start(void)
 	ensure_instance();
 	uses_start();
 	checks_start();
+	sources_start();
 	standing_start();
 	follow_start();
 }
@@ -89,11 +94,13 @@ stop(void)
 	accountd.is_draining = false; /* the end is decided */
 	follow_stop();
 	standing_stop();
+	sources_stop();
 	checks_stop();
 	uses_stop();
 	purges_stop();
 	store_close(&accountd.store); /* commands hear of their sync */
 	tallies_free(&accountd.tallies);
+	warm_counts_free(&accountd.warm);
 	model_free(&accountd.model);
 }
 

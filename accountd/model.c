@@ -62,6 +62,17 @@ hook_free(void *p)
 	}
 }
 
+static void
+source_free(void *p)
+{
+	struct source *s = p;
+
+	if (s != NULL) {
+		buf_fini(&s->stored);
+		free(s);
+	}
+}
+
 /* ---- taking in what the store holds -------------------------------------- */
 
 static void
@@ -141,6 +152,22 @@ put_hook(struct model *m, struct str stored)
 		return r;
 	}
 	hook_free(map_put_u64(m->hooks, h->r.id, h));
+	return 0;
+}
+
+static int
+put_source(struct model *m, struct str key, struct str stored)
+{
+	struct source *s = mem_alloc(sizeof(*s));
+	int r;
+
+	buf_add(&s->stored, stored.p, stored.len);
+	r = schema_decode(SCHEMA_source, buf_str(&s->stored), &s->r);
+	if (r < 0) {
+		source_free(s);
+		return r;
+	}
+	source_free(map_put(m->sources, key, s));
 	return 0;
 }
 
@@ -233,8 +260,12 @@ model_apply(
 		return put_domain(m, key, stored);
 	case SCHEMA_hook:
 		return put_hook(m, stored);
+	case SCHEMA_source:
+		return put_source(m, key, stored);
 	case SCHEMA_instance:
 		return put_instance(m, stored);
+	case SCHEMA_warm:
+	case SCHEMA_warm_sent:
 	case SCHEMA_key_use:
 	case SCHEMA_suppression:
 	case SCHEMA_tally:
@@ -267,6 +298,11 @@ model_remove(struct model *m, enum schema_kind kind, struct str key)
 			domain_free(d);
 		}
 		break;
+	case SCHEMA_source:
+		source_free(map_del(m->sources, key));
+		break;
+	case SCHEMA_warm:
+	case SCHEMA_warm_sent:
 	case SCHEMA_instance:
 	case SCHEMA_key_use:
 	case SCHEMA_suppression:
@@ -289,6 +325,9 @@ model_table(enum schema_kind kind)
 		[SCHEMA_suppression] = STORE_SUPPRESSION,
 		[SCHEMA_tally] = STORE_TALLY,
 		[SCHEMA_cursor] = STORE_CURSOR,
+		[SCHEMA_source] = STORE_SOURCE,
+		[SCHEMA_warm] = STORE_WARM,
+		[SCHEMA_warm_sent] = STORE_WARM_SENT,
 		[SCHEMA_instance] = STORE_INSTANCE,
 	};
 
@@ -312,7 +351,8 @@ int
 model_load(struct store *s, struct model **out, struct buf *error)
 {
 	static const enum schema_kind kinds[] = { SCHEMA_instance,
-		SCHEMA_account, SCHEMA_key, SCHEMA_domain, SCHEMA_hook };
+		SCHEMA_account, SCHEMA_key, SCHEMA_domain, SCHEMA_hook,
+		SCHEMA_source };
 	struct model *m = mem_alloc(sizeof(*m));
 	int r = 0;
 
@@ -323,6 +363,7 @@ model_load(struct store *s, struct model **out, struct buf *error)
 	m->domains = map_new();
 	m->domain_names = map_new();
 	m->hooks = map_new();
+	m->sources = map_new();
 	for (size_t i = 0; r == 0 && i < array_len(kinds); i++) {
 		struct loading l = { m, kinds[i] };
 
@@ -356,6 +397,7 @@ model_free(struct model **mp)
 	map_free(&m->domains, domain_free);
 	map_free(&m->domain_names, free);
 	map_free(&m->hooks, hook_free);
+	map_free(&m->sources, source_free);
 	if (m->instance_stored.p != NULL) {
 		explicit_bzero(m->instance_stored.p, m->instance_stored.cap);
 	}
@@ -389,6 +431,12 @@ const struct hook *
 model_hook(const struct model *m, uint32_t id)
 {
 	return map_get_u64(m->hooks, id);
+}
+
+const struct source *
+model_source(const struct model *m, struct str ip)
+{
+	return map_get(m->sources, ip);
 }
 
 const struct domain *
@@ -463,4 +511,27 @@ const struct hook *
 model_next_hook(const struct model *m, size_t *at)
 {
 	return next(m->hooks, at);
+}
+
+const struct source *
+model_next_source(const struct model *m, size_t *at)
+{
+	return next(m->sources, at);
+}
+
+bool
+model_has_pool(const struct model *m, struct str pool)
+{
+	const struct source *s;
+	size_t at = 0;
+
+	if (pool.len == 0) {
+		return true;
+	}
+	while ((s = model_next_source(m, &at)) != NULL) {
+		if (str_eq(s->r.pool, pool)) {
+			return true;
+		}
+	}
+	return false;
 }

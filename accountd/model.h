@@ -1,8 +1,8 @@
 /*
- * All accounts, keys, domains and hooks, in memory: what the store holds,
- * ready for look-ups on the path of each message. Changes go through a
- * struct change, to the store first. (Suppressions and uses of keys are many;
- * they are only in the store.)
+ * All accounts, keys, domains, hooks and source addresses, in memory: what the
+ * store holds, ready for look-ups on the path of each message. Changes go
+ * through a struct change, to the store first. (Suppressions and uses of keys
+ * are many; they are only in the store.)
  *
  * Objects found here are valid until the next change is committed.
  */
@@ -38,6 +38,11 @@ struct hook {
 	struct schema_hook r;
 };
 
+struct source {
+	struct buf stored;
+	struct schema_source r;
+};
+
 struct model;
 
 /* Loads everything. 0, or -errno with one line in *error. The store must
@@ -54,6 +59,7 @@ const struct key *model_key(const struct model *m, uint32_t id);
 const struct domain *model_domain(
     const struct model *m, uint32_t account, struct str name);
 const struct hook *model_hook(const struct model *m, uint32_t id);
+const struct source *model_source(const struct model *m, struct str ip);
 const struct schema_instance *model_instance(const struct model *m);
 
 /* Has any account a domain of this name? */
@@ -67,6 +73,10 @@ const struct account *model_next_account(const struct model *m, size_t *at);
 const struct key *model_next_key(const struct model *m, size_t *at);
 const struct domain *model_next_domain(const struct model *m, size_t *at);
 const struct hook *model_next_hook(const struct model *m, size_t *at);
+const struct source *model_next_source(const struct model *m, size_t *at);
+
+/* Is any address in the pool (empty: the default pool, which always is)? */
+bool model_has_pool(const struct model *m, struct str pool);
 
 /*
  * The domain of the account that contains the name (the name itself or the
@@ -85,7 +95,8 @@ struct change *change_begin(struct model *m);
 /* A new number for an account, key or hook; never given out again. */
 uint32_t change_new_id(struct change *c);
 
-/* Adds or replaces a record (account, key, domain, hook, instance). Returns 0,
+/* Adds or replaces a record (account, key, domain, hook, source,
+ * instance). Returns 0,
  * or -EMSGSIZE when a text is too long. */
 int change_put(
     struct change *c, enum schema_kind kind, const void *rec) MUST_CHECK;

@@ -8,6 +8,7 @@
 #include "plan.h"
 #include "service.h"
 #include "settings.h"
+#include "sources.h"
 #include "standing.h"
 
 static void
@@ -18,6 +19,66 @@ send_to_all(enum role role, enum ipc_type type, const void *m)
 	if (p != NULL) {
 		(void)peer_send(p, type, 0, m);
 	}
+}
+
+/* ---- source addresses, for qmgr -------------------------------------------
+ */
+
+static void
+make_source(const struct source *s, struct ipc_source *out)
+{
+	*out = (struct ipc_source){
+		.ip = s->r.ip,
+		.name = s->r.ehlo.len > 0 ? s->r.ehlo : s->r.name,
+		.pool = s->r.pool,
+		.is_usable = s->r.state == SOURCE_GOOD,
+	};
+}
+
+static void
+send_source(struct peer *p, const struct source *s)
+{
+	struct ipc_source m;
+	const struct ipc_source_plan plan = {
+		.ip = s->r.ip,
+		.reason = s->r.reason,
+		.ceiling = sources_ceiling(&s->r),
+	};
+
+	make_source(s, &m);
+	(void)peer_send(p, IPC_source, 0, &m);
+	(void)peer_send(p, IPC_source_plan, 0, &plan);
+}
+
+static void
+send_sources(struct peer *p)
+{
+	const struct source *s;
+	size_t at = 0;
+
+	while ((s = model_next_source(accountd.model, &at)) != NULL) {
+		send_source(p, s);
+	}
+}
+
+void
+push_source(const struct source *s)
+{
+	struct peer *p = service_peer(ROLE_QMGR, 0);
+
+	if (p != NULL) {
+		send_source(p, s);
+	}
+}
+
+void
+push_source_deleted(const struct source *s)
+{
+	struct ipc_source m;
+
+	make_source(s, &m);
+	m.is_deleted = 1;
+	send_to_all(ROLE_QMGR, IPC_source, &m);
 }
 
 /* ---- tenants, for qmgr ----------------------------------------------------
@@ -62,6 +123,7 @@ send_tenants(struct peer *p)
 		make_tenant(a, &m);
 		(void)peer_send(p, IPC_tenant, 0, &m);
 	}
+	send_sources(p);
 	(void)peer_send(p, IPC_tenants_end, 0, &end);
 }
 

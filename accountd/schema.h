@@ -47,6 +47,13 @@ enum domain_state {
 	DOMAIN_FAILED = 2, /* was verified */
 };
 
+enum source_state {
+	SOURCE_PENDING = 0, /* its name was not seen yet */
+	SOURCE_GOOD = 1,
+	SOURCE_WAITING = 2, /* a change was seen; time must pass */
+	SOURCE_BAD = 3,	    /* was good */
+};
+
 /* A place for any record. */
 #define SCHEMA_STRUCT_MAX 1024
 

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "names.h"
+
 static struct str
 either(struct str own, struct str other)
 {
@@ -23,8 +25,12 @@ settings_of(const struct schema_account *account,
 		.plain_sender =
 		    str_is(either(s->sender, account->sender), "plain"),
 		.pool = either(s->pool, account->pool),
+		.pools = either(s->pools, account->pools),
 		.weight = s->weight != 0 ? s->weight : account->weight,
 	};
+	if (str_is(out->pool, POOL_DEFAULT)) {
+		out->pool = STR(""); /* a subaccount's word against another */
+	}
 	if (mail_class_parse(class, &out->class) < 0) {
 		out->class = CLASS_STANDARD;
 	}
@@ -85,6 +91,58 @@ set_text(struct str value, size_t max, struct str *out, struct buf *error)
 	return 0;
 }
 
+bool
+settings_allow_pool(const struct settings *s, struct str pool)
+{
+	struct str rest = s->pools;
+	struct str word;
+
+	if (pool.len == 0 || str_eq(pool, s->pool)) {
+		return true;
+	}
+	while (str_split(&rest, ',', &word)) {
+		if (str_eq(str_trim(word), pool)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
+check_pool(struct str value, struct buf *error)
+{
+	if (value.len == 0 || name_is_valid(value)) {
+		return 0;
+	}
+	buf_puts(
+	    error, "a pool's name has a-z 0-9 . _ -, a letter or digit first");
+	return -EINVAL;
+}
+
+static int
+set_pool(struct str value, struct str *out, struct buf *error)
+{
+	if (check_pool(value, error) < 0) {
+		return -EINVAL;
+	}
+	*out = value;
+	return 0;
+}
+
+static int
+set_pools(struct str value, struct str *out, struct buf *error)
+{
+	struct str rest = value;
+	struct str word;
+
+	while (str_split(&rest, ',', &word)) {
+		if (check_pool(str_trim(word), error) < 0) {
+			return -EINVAL;
+		}
+	}
+	return set_text(value, 1024, out, error);
+}
+
 /* "auto": as the reputation says. */
 static int
 set_quota(struct str value, struct schema_account *a, struct buf *error)
@@ -109,7 +167,10 @@ settings_set(struct schema_account *a, struct str name, struct str value,
 		return set_text(value, 1024, &a->notes, error);
 	}
 	if (str_is(name, "pool")) {
-		return set_text(value, 64, &a->pool, error);
+		return set_pool(value, &a->pool, error);
+	}
+	if (str_is(name, "pools")) {
+		return set_pools(value, &a->pools, error);
 	}
 	if (str_is(name, "class")) {
 		return set_choice(
@@ -137,7 +198,7 @@ settings_set(struct schema_account *a, struct str name, struct str value,
 		return set_number(value, UINT32_MAX, &a->queue_limit, error);
 	}
 	buf_puts(error,
-	    "the settings are class, connections, notes, pool, queue, quota, "
-	    "sender, unsigned and weight");
+	    "the settings are class, connections, notes, pool, pools, queue, "
+	    "quota, sender, unsigned and weight");
 	return -EINVAL;
 }

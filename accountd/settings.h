@@ -17,8 +17,12 @@ struct settings {
 	bool plain_sender; /* MAIL FROM stays as it is */
 	enum mail_class class;
 	struct str pool;
-	uint32_t weight; /* 1 to 1000 */
+	struct str pools; /* that messages may name, by commas */
+	uint32_t weight;  /* 1 to 1000 */
 };
+
+/* How the default pool is called where a name is needed. */
+#define POOL_DEFAULT "default"
 
 #define WEIGHT_DEFAULT 100
 #define WEIGHT_MAX 1000
@@ -26,6 +30,9 @@ struct settings {
 /* sub NULL: of the account itself. Strings point into the records. */
 void settings_of(const struct schema_account *account,
     const struct schema_account *sub, struct settings *out);
+
+/* May messages of the account name the pool (empty: the default pool)? */
+bool settings_allow_pool(const struct settings *s, struct str pool);
 
 /*
  * Sets one setting, as in "pbaccount set NAME name=value". account stays the

@@ -26,6 +26,9 @@ enum store_table {
 	STORE_SUPPRESSION, /* u32 account, u32 subaccount, address */
 	STORE_TALLY,	   /* u32 account or subaccount */
 	STORE_CURSOR,	   /* empty key */
+	STORE_SOURCE,	   /* address as text */
+	STORE_WARM,	   /* address as text, NUL, provider */
+	STORE_WARM_SENT,   /* message id, u16 recipient */
 	STORE_TABLES,
 };
 

@@ -28,6 +28,9 @@ static const char *const table_names[STORE_TABLES] = {
 	[STORE_SUPPRESSION] = "suppression",
 	[STORE_TALLY] = "tally",
 	[STORE_CURSOR] = "cursor",
+	[STORE_SOURCE] = "source",
+	[STORE_WARM] = "warm",
+	[STORE_WARM_SENT] = "warm_sent",
 };
 
 struct store {

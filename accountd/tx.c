@@ -9,6 +9,7 @@
 #include "account.h"
 #include "accountd.h"
 #include "clock.h"
+#include "log.h"
 #include "suppressions.h"
 #include "verdict.h"
 
@@ -176,16 +177,24 @@ tx_on_tx(struct peer *p, uint32_t id, const void *msg)
 		.want_sub = m->want_subaccount,
 		.want_class = m->want_class,
 		.want_pool = m->want_pool,
+		.want_pool_exists =
+		    model_has_pool(accountd.model, m->want_pool),
 		.now_us = clock_wall_us(),
 	};
 	struct suppressed suppressed = { 0 };
 	struct verdict v;
 	uint32_t sub;
+	char pool[80];
 
 	find_sub(m, &in);
 	find_domains(m, &in);
 	sub = in.sub != NULL ? in.sub->id : 0;
 	verdict_make(&in, &v);
+	if (v.code == 0 && v.is_pool_ignored) {
+		log_info("account %u: pool %s is unknown or not allowed: "
+			 "ignored",
+		    m->account, str_safe(pool, sizeof(pool), m->want_pool));
+	}
 	if (v.code == 0 &&
 	    find_suppressed(m, sub, in.now_us, &suppressed) < 0) {
 		v = (struct verdict){ .code = 451,

@@ -140,6 +140,24 @@ sender_is_verified(const struct verdict_input *in, struct verdict *v)
 	return false;
 }
 
+/* Nor is a pool that may not be used. */
+static struct str
+choose_pool(
+    const struct verdict_input *in, const struct settings *s, struct verdict *v)
+{
+	struct str want = in->want_pool;
+
+	if (want.len == 0) {
+		return s->pool;
+	}
+	if (str_is(want, POOL_DEFAULT)) {
+		return STR("");
+	}
+	v->is_pool_ignored =
+	    !in->want_pool_exists || !settings_allow_pool(s, want);
+	return v->is_pool_ignored ? s->pool : want;
+}
+
 static void
 accept_message(
     const struct verdict_input *in, const struct settings *s, struct verdict *v)
@@ -151,7 +169,7 @@ accept_message(
 		class = s->class;
 	}
 	v->class = (uint8_t) class;
-	v->pool = in->want_pool.len > 0 ? in->want_pool : s->pool;
+	v->pool = choose_pool(in, s, v);
 	v->flags = (s->is_paused ? TX_HELD : 0) |
 	    (s->plain_sender ? TX_PLAIN_SENDER : 0) |
 	    (in->key != NULL && in->key->is_test ? TX_TEST : 0);

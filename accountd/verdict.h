@@ -22,7 +22,8 @@ struct verdict_input {
 	struct str want_sub;  /* asked for by header, and */
 	bool want_sub_exists; /* sub is that one */
 	struct str want_class;
-	struct str want_pool;
+	struct str want_pool; /* asked for by header; empty: none */
+	bool want_pool_exists;
 	/* The account's domain that contains the From domain and is
 	 * verified; NULL: none. from_state is then the state of one that is
 	 * not, or -1. */
@@ -44,6 +45,7 @@ struct verdict {
 	struct str sign_domain;
 	bool has_return_domain; /* its bounce name leads here */
 	struct str pool;
+	bool is_pool_ignored; /* the one asked for may not be used */
 };
 
 /*

@@ -52,6 +52,7 @@ open_all(struct world *w)
 	w->d.store = w->store;
 	w->d.model = w->model;
 	assert_int_equal(tallies_load(w->store, &w->d.tallies), 0);
+	assert_int_equal(warm_counts_load(w->store, &w->d.warm), 0);
 }
 
 static void
@@ -59,6 +60,7 @@ close_all(struct world *w)
 {
 	store_abort(&w->txn);
 	tallies_free(&w->d.tallies);
+	warm_counts_free(&w->d.warm);
 	store_close(&w->store);
 	model_free(&w->model);
 }
@@ -115,8 +117,10 @@ static void
 commit(struct world *w)
 {
 	assert_int_equal(tallies_write(w->d.tallies, w->txn), 0);
+	assert_int_equal(warm_counts_write(w->d.warm, w->txn), 0);
 	assert_int_equal(store_commit(&w->txn), 0);
 	tallies_written(w->d.tallies, nothing, NULL);
+	warm_counts_written(w->d.warm);
 }
 
 static void
@@ -389,6 +393,81 @@ test_derive_entries_made_by_hand_stay_as_they_are(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+#define DAY_1_US (1700000000ULL * US_PER_S)
+
+static void
+warm_event(struct world *w, enum event_type type, const char *ip, uint16_t code,
+    const char *class)
+{
+	const struct event_delivery delivery = { ABOUT(SHOP, 0, DAY_1_US),
+		.source_ip = str_of(ip), .provider = STR("mail.example"),
+		.smtp_code = code };
+	const struct event_deferral deferral = { ABOUT(SHOP, 0, DAY_1_US),
+		.source_ip = str_of(ip), .provider = STR("mail.example"),
+		.smtp_code = code, .class = str_of(class) };
+
+	if (type == EVENT_delivery) {
+		happens(w, type, &delivery);
+	} else {
+		happens(w, type, &deferral);
+	}
+}
+
+/* Counts of the address at its one provider. */
+static struct warmup_count
+warm_counts(const struct world *w, const char *ip)
+{
+	struct warmup_count c = { 0 };
+	struct buf b = { 0 };
+
+	warm_counts_of(
+	    w->d.warm, str_of(ip), tally_number(TALLY_DAY, DAY_1_US), &b);
+	if (b.len == sizeof(c)) {
+		memcpy(&c, b.p, sizeof(c));
+	}
+	buf_fini(&b);
+	return c;
+}
+
+static void
+test_derive_counts_what_warming_addresses_send_over_restarts(void **state)
+{
+	struct world *w = *state;
+	const struct schema_source warming = {
+		.ip = STR("192.0.2.1"), .plan = STR("50"), .step = 1
+	};
+	const struct schema_source plain = { .ip = STR("192.0.2.2") };
+	const struct event_complaint complaint = { ABOUT(
+	    SHOP, 0, DAY_1_US + 1) };
+	struct change *c = change_begin(w->model);
+	struct warmup_count n;
+
+	assert_int_equal(change_put(c, SCHEMA_source, &warming), 0);
+	assert_int_equal(change_put(c, SCHEMA_source, &plain), 0);
+	assert_int_equal(change_commit(&c), 0);
+	begin(w);
+	warm_event(w, EVENT_delivery, "192.0.2.1", 250, "");
+	warm_event(w, EVENT_delivery, "192.0.2.2", 250, "");
+	warm_event(w, EVENT_deferral, "192.0.2.1", 451, "rate");
+	warm_event(w, EVENT_deferral, "192.0.2.1", 451, "greylist");
+	commit(w);
+	close_all(w);
+	open_all(w);
+	begin(w);
+	happens(w, EVENT_complaint, &complaint);
+	commit(w);
+	n = warm_counts(w, "192.0.2.1");
+	assert_int_equal(n.tried, 3);
+	assert_int_equal(n.delivered, 1);
+	assert_int_equal(n.deferred, 1);
+	assert_int_equal(n.complaints, 1);
+	assert_int_equal(warm_counts(w, "192.0.2.2").tried, 0);
+	assert_int_equal(warm_counts_purge(w->d.warm,
+			     tally_number(TALLY_DAY, DAY_1_US) + 1, 0),
+	    0);
+	assert_int_equal(warm_counts(w, "192.0.2.1").tried, 0);
+}
+
 int
 main(void)
 {
@@ -406,6 +485,7 @@ main(void)
 		T(test_derive_allowed_addresses_are_never_suppressed),
 		T(test_derive_a_subaccount_may_allow_what_the_account_does_not),
 		T(test_derive_entries_made_by_hand_stay_as_they_are),
+		T(test_derive_counts_what_warming_addresses_send_over_restarts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

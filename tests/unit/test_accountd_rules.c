@@ -428,6 +428,15 @@ test_verdict_flags_class_and_pool(void **state)
 	assert_true(str_is(w.v.pool, "eu"));
 	w.in.want_class = STR("no such class");
 	w.in.want_pool = STR("us");
+	w.in.want_pool_exists = true;
+	assert_int_equal(decide(&w)->code, 0);
+	assert_true(str_is(w.v.pool, "eu"));
+	assert_true(w.v.is_pool_ignored);
+	w.account.pools = STR("de, us");
+	w.in.want_pool_exists = false;
+	assert_true(decide(&w)->is_pool_ignored);
+	w.in.want_pool_exists = true;
+	assert_false(decide(&w)->is_pool_ignored);
 	assert_int_equal(decide(&w)->class, CLASS_STANDARD);
 	assert_true(str_is(w.v.pool, "us"));
 }
