@@ -373,11 +373,34 @@ path_session_gone(struct session *s)
 	}
 }
 
+/* Nobody waits for what these would be open for: a server that takes its time
+ * must not hold up the end. */
+static void
+close_unbound(struct path *p)
+{
+	struct session *s = TAILQ_FIRST(&p->opening);
+
+	while (s != NULL) {
+		struct session *next = TAILQ_NEXT(s, link);
+
+		if (s->job == NULL) {
+			session_close(s);
+		}
+		s = next;
+	}
+}
+
 void
 paths_drain(void)
 {
 	struct session *s;
+	size_t at = 0;
+	struct str key;
+	void *path;
 
+	while (map_next(all.by_id, &at, &key, &path)) {
+		close_unbound(path);
+	}
 	while ((s = TAILQ_FIRST(&all.idle)) != NULL) {
 		session_quit(s);
 	}

@@ -71,7 +71,8 @@ void path_session_idle(struct session *s);
 void path_session_busy(struct session *s);
 void path_session_gone(struct session *s);
 
-/* Ends all idle connections: nothing new will come. */
+/* Ends all idle connections, and those being opened for nobody: nothing new
+ * will come. */
 void paths_drain(void);
 
 unsigned paths_sessions(void); /* connections of the process */
