@@ -1,6 +1,6 @@
 /*
  * Which addresses strangers may lead to: the host of a tenant's webhook, the
- * MX of a recipient's domain. Whoever owns a name says where it points; what
+ * MX of a recipient's domain, the server of its policy. Whoever owns a name says where it points; what
  * leads to this machine, its neighbours or the provider's inside is refused
  * where the connection is made.
  */

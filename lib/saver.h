@@ -3,8 +3,8 @@
  * Jobs are done one after the other in the order given: what was appended is
  * durable before a cursor that passes it is.
  */
-#ifndef WEBHOOKD_SAVER_H
-#define WEBHOOKD_SAVER_H
+#ifndef LIB_SAVER_H
+#define LIB_SAVER_H
 
 #include <stdbool.h>
 #include <stdint.h>
