@@ -311,6 +311,7 @@ client_begin(struct session *s, struct job *j)
 		session_result(s);
 		return false;
 	}
+	session_note_need(s);
 	s->uses++;
 	s->facts.conn_use =
 	    s->uses > UINT16_MAX ? UINT16_MAX : (uint16_t)s->uses;

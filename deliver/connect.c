@@ -71,7 +71,8 @@ begin_facts(struct session *s)
 	str_copy(f->dest_host, sizeof(f->dest_host), str_of(h->name));
 	f->dest_port = route_port(s->route);
 	f->pref = h->pref;
-	s->need = tls_policy_at_host(&s->policy, h->tlsa_state);
+	s->need = tls_policy_at_host(
+	    &s->policy, h->tlsa_state, route_sts(s->route, h));
 	if (s->need.level <= TLS_MAY && tls_broken_is(session_tls_key(s))) {
 		s->is_clear = true;
 	}
@@ -101,10 +102,32 @@ session_connect_failed(struct session *s, int error)
 	    strerror(-error));
 }
 
+/* RFC 8461 section 5: hosts that an enforced policy does not name are not
+ * used. What a host that was tried has said is worth more. */
+static void
+leave_out_unnamed(struct session *s)
+{
+	transcript_note(&s->transcript,
+	    "%s left out: the MTA-STS policy %s of "
+	    "%s does not name it",
+	    s->facts.dest_host, s->route->sts_id, s->route->next_hop);
+	if (!s->failure.is_set) {
+		verdict_local(&s->failure, OUTCOME_DEFERRED, REASON_TLS,
+		    "4.7.0",
+		    "the MTA-STS policy of %s (id %s) does not name its host "
+		    "%s",
+		    s->route->next_hop, s->route->sts_id, s->facts.dest_host);
+	}
+}
+
 /* RFC 7672 section 2.1.2: a host whose records cannot be had is left out. */
 static void
 leave_out(struct session *s)
 {
+	if (s->need.is_private) {
+		leave_out_unnamed(s);
+		return;
+	}
 	verdict_fini(&s->failure);
 	verdict_local(&s->failure, OUTCOME_DEFERRED, REASON_TLS, "4.7.5",
 	    "TLSA records of %s cannot be looked up now", s->facts.dest_host);

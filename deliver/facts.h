@@ -23,7 +23,8 @@ struct facts_times {
 struct facts_tls {
 	const char *policy; /* of struct tls_policy */
 	const char *source;
-	const char *result; /* none encrypted verified failed */
+	const char *result;	  /* none encrypted verified failed */
+	const char *verify_error; /* of the certificate; NULL: none */
 	bool is_verified;
 	bool is_fallback; /* in clear after TLS failed */
 	char proto[16];

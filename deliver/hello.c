@@ -76,7 +76,8 @@ tls_failure(struct session *s, const char *enh, const char *why)
 	verdict_local(&s->failure, OUTCOME_DEFERRED, REASON_TLS, enh,
 	    "TLS required (%s), but %s: %s", s->need.source, why,
 	    session_peer(s));
-	s->failure.is_connect = CONNECT_FAILED;
+	s->failure.is_connect =
+	    s->need.is_private ? CONNECT_FINE : CONNECT_FAILED;
 	s->failure.command = "STARTTLS";
 }
 
@@ -186,7 +187,8 @@ dane_ssl(const struct session *s)
 	const char *hop = s->route->next_hop;
 
 	/* RFC 7672 section 3.2.2: a next hop with a port has no MX records. */
-	return tls_client_dane(s->facts.dest_host,
+	return tls_client_dane(
+	    h->tlsa_name[0] != '\0' ? h->tlsa_name : s->facts.dest_host,
 	    strpbrk(hop, "[:") == NULL ? hop : "", h->tlsa, h->n_tlsa);
 }
 

@@ -1,5 +1,6 @@
 #include "result.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
 
@@ -7,7 +8,11 @@
 #include "deliver.h"
 #include "log.h"
 #include "path.h"
+#include "route.h"
 #include "service.h"
+
+/* As mta_sts of ipc.def, and a NUL. */
+#define STS_NOTE_SIZE 256
 
 /* A result as it was sent, encoded. */
 struct kept {
@@ -87,6 +92,48 @@ set_tls(struct ipc_result *m, const struct facts_tls *t)
 	m->tls_fallback = t->is_fallback;
 }
 
+/* What was wrong in the eyes of a domain's policy; NULL: nothing that is
+ * known. Before a transaction has begun nothing is said about TLS: something
+ * else was in the way. */
+static const char *
+sts_failure(const struct route_host *h, const struct facts *f)
+{
+	if (h != NULL && h->is_sts_refused) {
+		return "the policy does not name the host";
+	}
+	if (f->conn_use == 0 || f->tls.is_verified) {
+		return NULL;
+	}
+	if (f->tls.is_fallback) {
+		return "TLS failed";
+	}
+	if (f->tls.proto[0] == '\0') {
+		return "no STARTTLS";
+	}
+	return f->tls.verify_error;
+}
+
+/* The mode and id of the domain's MTA-STS policy, and what was wrong. */
+static void
+note_sts(const struct job *j, const struct facts *f, char *dst, size_t size)
+{
+	const struct route *r = j->route;
+	const char *why;
+
+	dst[0] = '\0';
+	if (r == NULL || r->sts_mode == STS_NONE) {
+		return;
+	}
+	why = sts_failure(route_find_host(r, f->dest_host, f->dest_port), f);
+	(void)snprintf(dst, size, "%s id=%s%s%s",
+	    r->sts_mode == STS_ENFORCE ? "enforce" : "testing", r->sts_id,
+	    why != NULL ? ": " : "", why != NULL ? why : "");
+	if (why != NULL && r->sts_mode == STS_TESTING) {
+		log_info(
+		    "mta-sts: %s: %s at %s", r->next_hop, dst, f->dest_host);
+	}
+}
+
 static void
 set_facts(struct ipc_result *m, const struct facts *f)
 {
@@ -152,10 +199,14 @@ void
 result_job(struct job **jp, const struct facts *facts, struct str transcript)
 {
 	struct job *j = *jp;
+	char sts[STS_NOTE_SIZE] = "";
 
 	*jp = NULL;
+	if (facts != NULL) {
+		note_sts(j, facts, sts, sizeof(sts));
+	}
 	for (unsigned i = 0; i < j->n_rcpts; i++) {
-		struct ipc_result m = { 0 };
+		struct ipc_result m = { .mta_sts = str_of(sts) };
 
 		bug_on(!j->rcpts[i].verdict.is_set);
 		set_job(&m, j);

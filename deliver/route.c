@@ -183,6 +183,15 @@ route_find_host(const struct route *r, const char *name, uint16_t port)
 	return NULL;
 }
 
+enum tls_sts
+route_sts(const struct route *r, const struct route_host *h)
+{
+	if (r->sts_mode != STS_ENFORCE) {
+		return TLS_STS_FREE;
+	}
+	return h->is_sts_refused ? TLS_STS_REFUSED : TLS_STS_NAMED;
+}
+
 static struct route *
 route_new(const struct job *j)
 {
@@ -264,6 +273,7 @@ keep_tlsa(struct route_host *to, const struct plan_host *h)
 	to->tlsa_state = tlsa_state(h);
 	to->n_tlsa = 0;
 	to->tlsa = NULL;
+	(void)str_safe(to->tlsa_name, sizeof(to->tlsa_name), h->tlsa_name);
 	if (to->tlsa_state != TLSA_USABLE) {
 		return;
 	}
@@ -296,6 +306,7 @@ set_hosts(struct route *r, struct str plan)
 		to->pref = h.pref;
 		to->n_addresses = h.n_addresses;
 		memcpy(to->addresses, h.addresses, sizeof(to->addresses));
+		to->is_sts_refused = h.is_sts_refused;
 		keep_tlsa(to, &h);
 	}
 	if (r->n_hosts > 1) {
@@ -349,6 +360,10 @@ set_plan(struct route *r, const struct ipc_plan_rep *rep)
 	set_reason(r, rep->reason);
 	set_expiry(r, rep->ttl_s);
 	set_hosts(r, rep->plan);
+	r->sts_mode = rep->sts_mode <= STS_ENFORCE
+	    ? (enum sts_mode)rep->sts_mode
+	    : STS_NONE;
+	(void)str_safe(r->sts_id, sizeof(r->sts_id), rep->sts_id);
 	if (r->status == DNS_OK && r->n_hosts == 0) {
 		r->status = DNS_NO_ADDRESS;
 	}

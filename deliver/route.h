@@ -22,6 +22,8 @@ struct route_host {
 	enum tls_tlsa tlsa_state;
 	uint8_t n_tlsa;
 	struct plan_tlsa *tlsa; /* one allocation with their data */
+	char tlsa_name[256];	/* where they are, when not at name */
+	bool is_sts_refused;	/* the domain's policy does not name it */
 };
 
 struct route {
@@ -34,6 +36,8 @@ struct route {
 	uint16_t port;	     /* 0: smtp_port */
 	uint64_t expires_us; /* clock_mono_us */
 	uint64_t asked_us;
+	enum sts_mode sts_mode; /* of the domain's policy */
+	char sts_id[PLAN_STS_ID_MAX + 1];
 	unsigned n_hosts;
 	struct route_host *hosts; /* by preference */
 	struct job_list waiting;
@@ -60,6 +64,9 @@ void route_release(struct route **r); /* NULL allowed */
 /* The host of that name among the route's, on the same port, or NULL. */
 const struct route_host *route_find_host(
     const struct route *r, const char *name, uint16_t port);
+
+/* What the domain's policy enforces at a host of the route. */
+enum tls_sts route_sts(const struct route *r, const struct route_host *h);
 
 uint16_t route_port(const struct route *r);
 

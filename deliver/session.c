@@ -252,7 +252,8 @@ session_will_serve(const struct session *s, const struct job *j)
 {
 	return s->route == j->route && is_same_user(s, j) &&
 	    s->policy.level >= j->policy.level &&
-	    (s->policy.wants_dane || !j->policy.wants_dane);
+	    (s->policy.wants_dane || !j->policy.wants_dane) &&
+	    (s->policy.wants_sts || !j->policy.wants_sts);
 }
 
 /* What the open connection has against what is asked for. */
@@ -286,7 +287,26 @@ session_serves(const struct session *s, const struct job *j)
 	}
 	h = route_find_host(j->route, s->facts.dest_host, s->facts.dest_port);
 	return h != NULL &&
-	    is_enough(s, tls_policy_at_host(&j->policy, h->tlsa_state).level);
+	    is_enough(s,
+		tls_policy_at_host(
+		    &j->policy, h->tlsa_state, route_sts(j->route, h))
+		    .level);
+}
+
+void
+session_note_need(struct session *s)
+{
+	const struct job *j = s->job;
+	const struct route_host *h =
+	    route_find_host(j->route, s->facts.dest_host, s->facts.dest_port);
+
+	if (h != NULL) {
+		struct tls_policy need = tls_policy_at_host(
+		    &j->policy, h->tlsa_state, route_sts(j->route, h));
+
+		s->facts.tls.policy = need.name;
+		s->facts.tls.source = need.source;
+	}
 }
 
 void

@@ -147,6 +147,10 @@ void session_retry_clear(struct session *s);
 /* Closes the connection at once. It has no job. */
 void session_close(struct session *s);
 
+/* A connection may serve jobs that ask for less or for other reasons than the
+ * one it was opened for: what counts for its job goes into its facts. */
+void session_note_need(struct session *s);
+
 /* Ends its job by the verdicts it has. */
 void session_result(struct session *s);
 

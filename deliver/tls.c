@@ -213,7 +213,10 @@ tls_client(const char *host, bool is_address, const char *key)
 			 TLSEXT_NAMETYPE_host_name,
 			 (void *)(uintptr_t)host) == 1 &&
 		    SSL_set1_host(ssl, host) == 1;
-		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+		/* RFC 8461 section 4.1: only names that are meant as names. */
+		SSL_set_hostflags(ssl,
+		    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+			X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	}
 	if (!ok) {
 		SSL_free(ssl);
@@ -320,6 +323,7 @@ tls_read_facts(SSL *ssl, struct facts_tls *out)
 	    out->cipher, sizeof(out->cipher), str_of(SSL_get_cipher_name(ssl)));
 	out->is_verified = cert != NULL && is_proven(ssl);
 	out->result = out->is_verified ? "verified" : "encrypted";
+	out->verify_error = out->is_verified ? NULL : tls_verify_text(ssl);
 	if (cert != NULL) {
 		print_fingerprint(cert, out->cert_fp, sizeof(out->cert_fp));
 		print_name(ssl, cert, out->cert_name, sizeof(out->cert_name));

@@ -26,6 +26,9 @@ struct tls_policy {
 	const char *name;   /* tls_policy of results: may, learned ... */
 	const char *source; /* what decided: default table learned ... */
 	bool wants_dane;    /* what a host's TLSA records say goes on top */
+	bool wants_sts;	    /* and what the domain's MTA-STS policy says */
+	bool is_private;    /* the message or its domain asks for it: others on
+			     * the same path are not concerned when it fails */
 };
 
 /* What the TLSA records of a host amount to (RFC 7672 section 2.2). */
@@ -34,6 +37,14 @@ enum tls_tlsa {
 	TLSA_UNUSABLE, /* there are, but none that SMTP can use */
 	TLSA_USABLE,
 	TLSA_UNKNOWN, /* the question failed: somebody may be hiding them */
+};
+
+/* What the MTA-STS policy of a domain enforces at a host (RFC 8461 section
+ * 5). */
+enum tls_sts {
+	TLS_STS_FREE,	 /* nothing */
+	TLS_STS_NAMED,	 /* a certificate for the host's name */
+	TLS_STS_REFUSED, /* the policy does not name the host */
 };
 
 /* Is it a level as smtp_tls_policy has them? */
@@ -49,6 +60,6 @@ struct tls_policy tls_policy_decide(
 
 /* And at a host. */
 struct tls_policy tls_policy_at_host(
-    const struct tls_policy *job, enum tls_tlsa tlsa);
+    const struct tls_policy *job, enum tls_tlsa tlsa, enum tls_sts sts);
 
 #endif

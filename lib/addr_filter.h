@@ -1,8 +1,8 @@
 /*
  * Which addresses strangers may lead to: the host of a tenant's webhook, the
- * MX of a recipient's domain, the server of its policy. Whoever owns a name says where it points; what
- * leads to this machine, its neighbours or the provider's inside is refused
- * where the connection is made.
+ * MX of a recipient's domain, the server of its policy. Whoever owns a name
+ * says where it points; what leads to this machine, its neighbours or the
+ * provider's inside is refused where the connection is made.
  */
 #ifndef LIB_ADDR_FILTER_H
 #define LIB_ADDR_FILTER_H

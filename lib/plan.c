@@ -3,6 +3,10 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+/* Bits of a host's flags. */
+#define FLAG_SECURE 1
+#define FLAG_STS_REFUSED 2
+
 static size_t
 address_size(uint8_t family)
 {
@@ -12,12 +16,14 @@ address_size(uint8_t family)
 void
 plan_host_add(struct buf *plan, const struct plan_host *h)
 {
-	bug_on(h->name.len > 255 || h->n_addresses > PLAN_ADDRESSES_MAX ||
-	    h->n_tlsa > PLAN_TLSA_MAX);
+	bug_on(h->name.len > 255 || h->tlsa_name.len > 255 ||
+	    h->n_addresses > PLAN_ADDRESSES_MAX || h->n_tlsa > PLAN_TLSA_MAX);
 	buf_u8(plan, (uint8_t)h->name.len);
 	buf_add(plan, h->name.p, h->name.len);
 	buf_u16(plan, h->pref);
-	buf_u8(plan, h->is_secure);
+	buf_u8(plan,
+	    (uint8_t)((h->is_secure ? FLAG_SECURE : 0) |
+		(h->is_sts_refused ? FLAG_STS_REFUSED : 0)));
 	buf_u8(plan, h->tlsa_status);
 	buf_u8(plan, h->n_addresses);
 	for (size_t i = 0; i < h->n_addresses; i++) {
@@ -36,6 +42,8 @@ plan_host_add(struct buf *plan, const struct plan_host *h)
 		buf_u16(plan, (uint16_t)t->data.len);
 		buf_add(plan, t->data.p, t->data.len);
 	}
+	buf_u8(plan, (uint8_t)h->tlsa_name.len);
+	buf_add(plan, h->tlsa_name.p, h->tlsa_name.len);
 }
 
 static bool
@@ -127,14 +135,17 @@ plan_host_next(struct str *plan, struct plan_host *out)
 	struct plan_host h = { 0 };
 	struct str in = *plan;
 	uint8_t len;
-	uint8_t is_secure;
+	uint8_t flags;
 
 	if (!take_u8(&in, &len) || !take(&in, len, &h.name) ||
-	    !take_u16(&in, &h.pref) || !take_u8(&in, &is_secure) ||
-	    !take_u8(&in, &h.tlsa_status) || !take_lists(&in, &h)) {
+	    !take_u16(&in, &h.pref) || !take_u8(&in, &flags) ||
+	    !take_u8(&in, &h.tlsa_status) || !take_lists(&in, &h) ||
+	    !take_u8(&in, &len) || !take(&in, len, &h.tlsa_name) ||
+	    flags > (FLAG_SECURE | FLAG_STS_REFUSED)) {
 		return false;
 	}
-	h.is_secure = is_secure != 0;
+	h.is_secure = (flags & FLAG_SECURE) != 0;
+	h.is_sts_refused = (flags & FLAG_STS_REFUSED) != 0;
 	*plan = in;
 	*out = h;
 	return true;

@@ -32,6 +32,16 @@ enum check_status {
 	CHECK_SKIPPED = 4,
 };
 
+/* What the policy of a domain asks for (MTA-STS, RFC 8461 section 5). */
+enum sts_mode {
+	STS_NONE = 0, /* there is no policy, or it asks for nothing */
+	STS_TESTING = 1,
+	STS_ENFORCE = 2,
+};
+
+/* Its id (RFC 8461 section 3.1), bytes. */
+#define PLAN_STS_ID_MAX 32
+
 #define PLAN_HOSTS_MAX 32
 #define PLAN_ADDRESSES_MAX 16
 
@@ -55,6 +65,10 @@ struct plan_host {
 	 * ones; DNS_OK with n_tlsa 0: there are, but none is well formed;
 	 * DNS_TEMPORARY: the host must be left alone (RFC 7672 section 2.1). */
 	uint8_t tlsa_status;
+	bool is_sts_refused; /* the domain's policy does not name it */
+	/* Where its TLSA records are when that is not its name: its alias's
+	 * end (RFC 7672 section 2.2.2); empty: at name. */
+	struct str tlsa_name;
 	uint8_t n_addresses;
 	uint8_t n_tlsa;
 	struct plan_address addresses[PLAN_ADDRESSES_MAX];

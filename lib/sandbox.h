@@ -1,6 +1,6 @@
 /*
  * What a confined process may still do. Used by service.c and by resolvd's
- * cage for SPF.
+ * cages.
  */
 #ifndef LIB_SANDBOX_H
 #define LIB_SANDBOX_H

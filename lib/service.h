@@ -28,7 +28,7 @@
 #define SANDBOX_CONNECT 1u /* TCP and UDP to the outside */
 #define SANDBOX_ACCEPT 2u  /* accept on the sockets it holds */
 #define SANDBOX_FILES 4u   /* its own directory: open, write, rename, unlink */
-#define SANDBOX_FORK 8u	   /* children without any right (resolvd's cage) */
+#define SANDBOX_FORK 8u	   /* children (resolvd's cages) */
 #define SANDBOX_THREADS 16u
 
 struct tool;

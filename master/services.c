@@ -4,7 +4,7 @@
 
 /* In the order in which a reload replaces them. */
 const struct service_row service_rows[] = {
-	{ ROLE_RESOLVD, "resolvd", NULL, false },
+	{ ROLE_RESOLVD, "resolvd", "resolvd", false },
 	{ ROLE_SIGND, "signd", "signd", false },
 	{ ROLE_ACCOUNTD, "accountd", "accountd", false },
 	{ ROLE_QMGR, "qmgr", NULL, false },

@@ -26,24 +26,28 @@ static void
 copy_delivery(struct event_delivery *to, const struct ipc_result *r)
 {
 #include "attempt.def"
+	REC_STR(mta_sts, 255)
 }
 
 static void
 copy_deferral(struct event_deferral *to, const struct ipc_result *r)
 {
 #include "attempt.def"
+	REC_STR(mta_sts, 255)
 }
 
 static void
 copy_bounce(struct event_bounce *to, const struct ipc_result *r)
 {
 #include "attempt.def"
+	REC_STR(mta_sts, 255)
 }
 
 static void
 copy_soft_bounce(struct event_soft_bounce *to, const struct ipc_result *r)
 {
 #include "attempt.def"
+	REC_STR(mta_sts, 255)
 }
 /* clang-format on */
 #include "rec_undef.h"

@@ -74,7 +74,9 @@ why(struct qmgr *q, struct tool *t, struct str name)
 			n++;
 		}
 	}
-	if (n == 0) {
+	if (n == 0 && json_is_true(json_object_get(tool_args(t), "quiet"))) {
+		tool_end(t, EX_NOHOST, NULL); /* resolvd has known something */
+	} else if (n == 0) {
 		tool_end(t, EX_NOHOST, "%.*s: nothing is known of its TLS",
 		    STR_ARG(name));
 	} else {

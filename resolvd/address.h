@@ -18,7 +18,8 @@ struct address {
 	uint8_t n;
 	uint32_t ttl_s;
 	struct plan_address list[PLAN_ADDRESSES_MAX];
-	char reason[REASON_SIZE]; /* unless OK */
+	char reason[REASON_SIZE];	 /* unless OK */
+	char alias[DOMAIN_NAME_MAX + 1]; /* where it leads; empty: is none */
 
 	char name[DOMAIN_NAME_MAX + 1];
 	struct ask a;

@@ -126,6 +126,19 @@ set_failure(
 	}
 }
 
+/* Both answers go the same way, unless the zone is just being changed. */
+static void
+set_alias(struct address *x, const struct answer *a, const struct answer *aaaa)
+{
+	const struct packet *k = count(a) > 0 ? &a->packet : &aaaa->packet;
+
+	x->alias[0] = '\0';
+	if (k->n_aliases > 0) {
+		str_copy(x->alias, sizeof(x->alias),
+		    packet_alias(k, k->n_aliases - 1));
+	}
+}
+
 void
 address_read(
     struct address *x, const struct answer *a, const struct answer *aaaa)
@@ -143,5 +156,6 @@ address_read(
 	} else {
 		x->status = DNS_OK;
 		x->reason[0] = '\0';
+		set_alias(x, a, aaaa);
 	}
 }

@@ -8,6 +8,9 @@
 
 #include "sandbox.h"
 
+/* Taken from the pipe at a time. */
+#define READ_BYTES 4096
+
 /* ---- the child ---------------------------------------------------------- */
 
 /* Descriptors are given out from below, so none is above the limit. */
@@ -26,19 +29,38 @@ close_all_but(int keep)
 	}
 }
 
+/* The parent reads, so waiting for room in the pipe is no wait for long. */
+static bool
+write_all(int fd, const struct buf *out)
+{
+	size_t done = 0;
+
+	while (done < out->len) {
+		ssize_t n = write(fd, out->p + done, out->len - done);
+
+		if (n < 0 && errno != EINTR) {
+			return false;
+		}
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return true;
+}
+
 static void NORETURN
-run(int fd, cage_work_fn *work, const void *arg)
+run(int fd, const struct cage_task *task)
 {
 	struct buf out = { 0 };
 
 	(void)signal(SIGTERM, SIG_DFL);
 	close_all_but(fd);
-	if (sandbox_enter(0, -1) < 0) {
+	if (task->prepare != NULL) {
+		task->prepare(task->arg);
+	}
+	if (sandbox_enter(task->rights, -1) < 0) {
 		_exit(1);
 	}
-	work(arg, &out);
-	/* A pipe takes this much in one piece. */
-	_exit(write(fd, out.p, out.len) == (ssize_t)out.len ? 0 : 1);
+	task->work(task->arg, &out);
+	_exit(write_all(fd, &out) ? 0 : 1);
 }
 
 /* ---- the parent --------------------------------------------------------- */
@@ -86,13 +108,13 @@ static void
 on_readable(void *arg, unsigned ready)
 {
 	struct cage *c = arg;
-	ssize_t n = read(
-	    c->fd, buf_reserve(&c->result, CAGE_RESULT_MAX), CAGE_RESULT_MAX);
+	ssize_t n =
+	    read(c->fd, buf_reserve(&c->result, READ_BYTES), READ_BYTES);
 
 	(void)ready;
 	if (n > 0) {
 		c->result.len += (size_t)n;
-		if (c->result.len > CAGE_RESULT_MAX) {
+		if (c->result.len > c->result_max) {
 			fail(c);
 		}
 	} else if (n == 0) {
@@ -103,22 +125,24 @@ on_readable(void *arg, unsigned ready)
 }
 
 void
-cage_start(struct cage *c, cage_work_fn *work, const void *work_arg,
-    uint64_t time_us, cage_done_fn *done, void *arg)
+cage_start(
+    struct cage *c, const struct cage_task *task, cage_done_fn *done, void *arg)
 {
 	int fds[2];
 
 	cage_end(c);
 	c->done = done;
 	c->arg = arg;
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0) {
+	c->result_max = task->result_max;
+	if (pipe2(fds, O_CLOEXEC) < 0) {
 		loop_defer(&c->defer, fail, c);
 		return;
 	}
 	c->fd = fds[0];
+	(void)fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	c->pid = fork();
 	if (c->pid == 0) {
-		run(fds[1], work, work_arg);
+		run(fds[1], task);
 	}
 	(void)close(fds[1]);
 	if (c->pid < 0) {
@@ -128,7 +152,7 @@ cage_start(struct cage *c, cage_work_fn *work, const void *work_arg,
 	}
 	c->io = loop_io_new(c->fd, LOOP_READ, on_readable, c);
 	c->timer = loop_timer_new(fail, c);
-	loop_timer_arm(c->timer, time_us);
+	loop_timer_arm(c->timer, task->time_us);
 }
 
 void

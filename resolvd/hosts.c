@@ -1,6 +1,6 @@
 /*
- * plan_req: the hosts of a next hop with their addresses and TLSA records,
- * all asked for at the same time.
+ * plan_req: the hosts of a next hop with their addresses and TLSA records, and
+ * the policy of the domain, all asked for at the same time.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 #include "mx.h"
 #include "next_hop.h"
 #include "service.h"
+#include "sts.h"
 #include "tlsa.h"
 
 /* As plan_rep: hosts beyond it are left out, the last ones first. */
@@ -21,6 +22,7 @@ struct host {
 	struct address address;
 	struct ask tlsa;
 	bool has_tlsa; /* the question was asked */
+	bool is_alias; /* it is about the alias's end */
 };
 
 struct search {
@@ -28,9 +30,18 @@ struct search {
 	struct next_hop hop;
 	struct ask ask;
 	struct mx mx;
-	struct host *hosts; /* one for each of mx */
+	struct sts sts;
+	const struct sts_known *policy; /* while the reply is made */
+	struct host *hosts;		/* one for each of mx */
 	unsigned n_pending;
 };
+
+/* A port is an administrator's word, and no domain's. */
+static bool
+has_policy(const struct next_hop *hop)
+{
+	return hop->has_mx && hop->port == 0 && !hop->is_address;
+}
 
 static void
 search_free(struct request *r)
@@ -38,6 +49,7 @@ search_free(struct request *r)
 	struct search *s = container_of(r, struct search, request);
 
 	ask_end(&s->ask);
+	sts_end(&s->sts);
 	for (unsigned i = 0; s->hosts != NULL && i < s->mx.n; i++) {
 		address_end(&s->hosts[i].address);
 		ask_end(&s->hosts[i].tlsa);
@@ -93,6 +105,12 @@ add_host(struct search *s, unsigned i, struct buf *plan)
 	if (h->has_tlsa) {
 		tlsa_read(&h->tlsa.answer, &out);
 	}
+	if (h->has_tlsa && h->is_alias) {
+		out.tlsa_name = str_of(h->address.alias);
+	}
+	out.is_sts_refused = s->policy != NULL &&
+	    s->policy->policy.mode != STS_NONE &&
+	    !sts_policy_has(&s->policy->policy, out.name);
 	plan_host_add(plan, &out);
 	if (plan->len > PLAN_BYTES_MAX) {
 		plan->len = before;
@@ -116,6 +134,21 @@ host_ttl(const struct host *h)
 	return ttl_s;
 }
 
+/* RFC 8461 section 4.1: it is the domain's, whatever its hosts. */
+static void
+find_policy(struct search *s, struct ipc_plan_rep *m)
+{
+	if (!has_policy(&s->hop)) {
+		return;
+	}
+	m->ttl_s = s->sts.ttl_s < m->ttl_s ? s->sts.ttl_s : m->ttl_s;
+	s->policy = sts_policy_of(s->hop.name);
+	if (s->policy != NULL) {
+		m->sts_mode = (uint8_t)s->policy->policy.mode;
+		m->sts_id = str_of(s->policy->id);
+	}
+}
+
 static void
 reply(struct search *s)
 {
@@ -125,6 +158,7 @@ reply(struct search *s)
 		.is_secure = s->mx.is_secure &&
 		    (s->hop.has_mx || s->hosts[0].address.is_secure) };
 
+	find_policy(s, &m);
 	for (unsigned i = 0; i < s->mx.n; i++) {
 		uint32_t ttl_s = host_ttl(&s->hosts[i]);
 
@@ -144,50 +178,76 @@ reply(struct search *s)
 	buf_fini(&plan);
 }
 
+/* The policy may be known before the hosts are. */
 static void
-host_done(struct search *s)
+part_done(struct search *s)
 {
-	if (--s->n_pending == 0) {
+	if (--s->n_pending == 0 && s->hosts != NULL) {
 		reply(s);
 	}
 }
 
 static void
+on_sts(void *arg)
+{
+	part_done(arg);
+}
+
+static void on_tlsa(void *arg);
+
+static void
+ask_tlsa(struct host *h, const char *host)
+{
+	const struct next_hop *hop = &h->search->hop;
+	char name[DOMAIN_NAME_MAX + 1 + 16];
+
+	(void)snprintf(name, sizeof(name), "_%u._tcp.%s",
+	    hop->port != 0 ? hop->port : (unsigned)conf()->smtp_port, host);
+	h->has_tlsa = true;
+	ask_start(&h->tlsa, name, PACKET_TLSA, on_tlsa, h);
+}
+
+/* RFC 7672 section 2.2.2: none at the alias's end, so those of the name. */
+static void
 on_tlsa(void *arg)
 {
 	struct host *h = arg;
+	struct plan_host found;
 
-	host_done(h->search);
+	tlsa_read(&h->tlsa.answer, &found);
+	if (h->is_alias && found.tlsa_status == DNS_NXDOMAIN) {
+		h->is_alias = false;
+		ask_tlsa(h, h->address.name);
+	} else {
+		part_done(h->search);
+	}
 }
 
 /*
  * RFC 7672 section 2.2: TLSA records count only when the MX records and the
- * host's addresses are validated. Without a trust anchor nothing is.
+ * host's addresses, with the aliases on the way, are validated. Without a
+ * trust anchor nothing is.
  */
 static void
 on_address(void *arg)
 {
 	struct host *h = arg;
 	struct search *s = h->search;
-	char name[DOMAIN_NAME_MAX + 1 + 16];
 
 	if (h->address.status != DNS_OK || !h->address.is_secure ||
 	    !s->mx.is_secure || !ask_has_dnssec()) {
-		host_done(s);
+		part_done(s);
 		return;
 	}
-	(void)snprintf(name, sizeof(name), "_%u._tcp.%s",
-	    s->hop.port != 0 ? s->hop.port : (unsigned)conf()->smtp_port,
-	    h->address.name);
-	h->has_tlsa = true;
-	ask_start(&h->tlsa, name, PACKET_TLSA, on_tlsa, h);
+	h->is_alias = h->address.alias[0] != '\0';
+	ask_tlsa(h, h->is_alias ? h->address.alias : h->address.name);
 }
 
 static void
 start_hosts(struct search *s)
 {
 	s->hosts = mem_alloc(s->mx.n * sizeof(*s->hosts));
-	s->n_pending = s->mx.n;
+	s->n_pending += s->mx.n;
 	for (unsigned i = 0; i < s->mx.n; i++) {
 		s->hosts[i].search = s;
 		address_start(&s->hosts[i].address, s->mx.hosts[i].name,
@@ -232,6 +292,10 @@ hosts_on_request(struct peer *p, uint32_t id, const void *msg)
 		reply_failure(s, DNS_BAD_NAME, TTL_FIXED_S,
 		    "malformed name of a domain or host");
 	} else if (s->hop.has_mx) {
+		if (has_policy(&s->hop)) {
+			s->n_pending++;
+			sts_start(&s->sts, s->hop.name, on_sts, s);
+		}
 		ask_start(&s->ask, s->hop.name, PACKET_MX, on_mx, s);
 	} else {
 		set_host(s);

@@ -1,12 +1,14 @@
 /*
  * resolvd: the only process that asks the outside about names.
  */
+#include <stdio.h>
 #include <sys/resource.h>
 
 #include "ask.h"
 #include "log.h"
 #include "resolvd.h"
 #include "service.h"
+#include "sts.h"
 
 /* Channels, the log, libevent: what is open besides questions. */
 #define FILES_BESIDES 256
@@ -41,6 +43,7 @@ init(void)
 {
 	set_limits();
 	ask_init();
+	sts_init();
 }
 
 static void
@@ -48,7 +51,24 @@ stop(void)
 {
 	dnssec_stop();
 	requests_stop();
+	sts_stop();
 	ask_fini();
+}
+
+static void
+start(void)
+{
+	sts_begin();
+	dnssec_check();
+}
+
+static const char *
+directory(const struct conf *c)
+{
+	static char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/resolvd", c->state_directory);
+	return path;
 }
 
 static const struct peer_handler handlers[] = {
@@ -63,11 +83,14 @@ static const struct peer_handler handlers[] = {
 static const struct service service = {
 	.name = "resolvd",
 	.role = ROLE_RESOLVD,
-	.sandbox = SANDBOX_CONNECT | SANDBOX_FORK,
+	.sandbox =
+	    SANDBOX_CONNECT | SANDBOX_FORK | SANDBOX_FILES | SANDBOX_THREADS,
+	.directory = directory,
 	.init = init,
-	.start = dnssec_check,
+	.start = start,
 	.peer_down = requests_peer_down,
 	.handlers = handlers,
+	.tool = sts_tool,
 	.drain = requests_drain,
 	.stop = stop,
 };

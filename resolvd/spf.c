@@ -193,7 +193,11 @@ run_waiting(void)
 		s->is_waiting = false;
 		s->has_cage = true;
 		n_cages++;
-		cage_start(&s->cage, evaluate, s, conf()->spf_process_time,
+		cage_start(&s->cage,
+		    &(struct cage_task){ .work = evaluate,
+			.arg = s,
+			.time_us = conf()->spf_process_time,
+			.result_max = SPF_RESULT_MAX },
 		    on_outcome, s);
 	}
 }

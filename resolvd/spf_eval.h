@@ -7,6 +7,9 @@
 #include "attr.h"
 #include "spf_table.h"
 
+/* What comes out of the cage is never longer, bytes. */
+#define SPF_RESULT_MAX 4096
+
 struct spf_job {
 	const struct spf_table *table;
 	struct plan_address ip;

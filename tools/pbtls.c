@@ -1,4 +1,5 @@
-/* pbtls(1): sites whose TLS is required because it has proven itself. */
+/* pbtls(1): sites whose TLS is required because it has proven itself, and the
+ * MTA-STS policies of domains. */
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -6,10 +7,11 @@
 
 #include "client.h"
 
-static const char usage[] =
-    "usage: pbtls [-c DIR] [--json] list [-a]\n"
-    "       pbtls [-c DIR] [--json] why|pin|pardon SITE\n"
-    "       pbtls [-c DIR] [--json] export\n";
+static const char usage[] = "usage: pbtls [-c DIR] [--json] list [-a]\n"
+			    "       pbtls [-c DIR] [--json] why SITE|DOMAIN\n"
+			    "       pbtls [-c DIR] [--json] pin|pardon SITE\n"
+			    "       pbtls [-c DIR] [--json] refresh DOMAIN\n"
+			    "       pbtls [-c DIR] [--json] export\n";
 
 static void
 print_row(json_t *s, void *arg)
@@ -70,17 +72,68 @@ print_line(json_t *s, void *arg)
 	printf("%s encrypt\n", client_str(s, "site"));
 }
 
+/* ---- policies of domains ------------------------------------------------ */
+
+static void
+print_patterns(json_t *s)
+{
+	json_t *mx = json_object_get(s, "mx");
+
+	for (size_t i = 0; i < json_array_size(mx); i++) {
+		printf(" %s", json_string_value(json_array_get(mx, i)));
+	}
+	printf("\n");
+}
+
+static void
+print_policy_row(json_t *s, void *arg)
+{
+	(void)arg;
+	printf("%-9s %s, MTA-STS:", client_str(s, "mode"),
+	    client_str(s, "domain"));
+	print_patterns(s);
+}
+
+static void
+print_policy(json_t *s, void *arg)
+{
+	(void)arg;
+	if (client_str(s, "mode")[0] == '\0') {
+		printf("%s: no MTA-STS policy\n", client_str(s, "domain"));
+	} else {
+		printf("%s: MTA-STS policy, mode %s%s\n",
+		    client_str(s, "domain"), client_str(s, "mode"),
+		    json_is_true(json_object_get(s, "valid")) ? ""
+							      : ", expired");
+		printf("  id %s\n  mx", client_str(s, "id"));
+		print_patterns(s);
+		print_time("fetched", s, "fetched");
+		print_time("expires", s, "expires");
+	}
+	if (client_str(s, "error")[0] != '\0') {
+		printf("  not fetched: %s\n", client_str(s, "error"));
+		print_time("last tried", s, "failed");
+	}
+}
+
+/* ---- verbs -------------------------------------------------------------- */
+
+typedef void print_fn(json_t *line, void *arg);
+
 static const struct verb {
 	const char *name;
-	const char *command;
-	void (*print)(json_t *line, void *arg);
-	bool has_site;
+	const char *command; /* of qmgr, about sites; NULL: none */
+	print_fn *print;
+	const char *policy_command; /* of resolvd; NULL: none */
+	print_fn *print_policy;
+	bool has_name;
 } verbs[] = {
-	{ "list", "tls.list", print_row, false },
-	{ "export", "tls.list", print_line, false },
-	{ "why", "tls.why", print_site, true },
-	{ "pin", "tls.pin", print_site, true },
-	{ "pardon", "tls.pardon", print_site, true },
+	{ "list", "tls.list", print_row, "sts.list", print_policy_row, false },
+	{ "export", "tls.list", print_line, NULL, NULL, false },
+	{ "why", "tls.why", print_site, "sts.show", print_policy, true },
+	{ "pin", "tls.pin", print_site, NULL, NULL, true },
+	{ "pardon", "tls.pardon", print_site, NULL, NULL, true },
+	{ "refresh", NULL, NULL, "sts.refresh", print_policy, true },
 };
 
 static const struct verb *
@@ -94,17 +147,14 @@ find_verb(const char *name)
 	client_usage(name == NULL ? NULL : "unknown command");
 }
 
-int
-main(int argc, char **argv)
+static void
+parse_arguments(const struct verb *verb, int argc, char **argv, json_t *args)
 {
-	const struct verb *verb;
-	json_t *args = json_object();
-
-	client_init(&argc, argv, usage);
-	verb = find_verb(argv[1]);
-	if (verb->has_site) {
+	if (verb->has_name) {
 		if (argc != 3 ||
 		    json_object_set_new(args, "site", json_string(argv[2])) <
+			0 ||
+		    json_object_set_new(args, "domain", json_string(argv[2])) <
 			0) {
 			client_usage(NULL);
 		}
@@ -114,6 +164,52 @@ main(int argc, char **argv)
 	} else if (argc != 2) {
 		client_usage(NULL);
 	}
-	return client_call("qmgr", verb->command, args,
-	    client_wants_json() ? NULL : verb->print, NULL);
+}
+
+static int
+call(const char *service, const char *command, json_t *args, print_fn *print)
+{
+	return client_call(service, command, json_incref(args),
+	    client_wants_json() ? NULL : print, NULL);
+}
+
+/* A name may be a site's, a domain's or both: one that knows it is enough. */
+static int
+ask_both(const struct verb *verb, json_t *args)
+{
+	int policy =
+	    call("resolvd", verb->policy_command, args, verb->print_policy);
+	int site;
+
+	if (policy != EX_OK && policy != EX_NOHOST) {
+		return policy;
+	}
+	if (policy == EX_OK) {
+		(void)json_object_set_new(args, "quiet", json_true());
+	}
+	site = call("qmgr", verb->command, args, verb->print);
+	return verb->has_name && policy == EX_OK && site == EX_NOHOST ? EX_OK
+								      : site;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct verb *verb;
+	json_t *args = json_object();
+	int status;
+
+	client_init(&argc, argv, usage);
+	verb = find_verb(argv[1]);
+	parse_arguments(verb, argc, argv, args);
+	if (verb->policy_command == NULL) {
+		status = call("qmgr", verb->command, args, verb->print);
+	} else if (verb->command == NULL) {
+		status = call(
+		    "resolvd", verb->policy_command, args, verb->print_policy);
+	} else {
+		status = ask_both(verb, args);
+	}
+	json_decref(args);
+	return status;
 }

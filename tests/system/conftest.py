@@ -22,6 +22,7 @@ from lib.exim import EximReceiver
 from lib.net import Addresses, free_port
 from lib.packetboat import Packetboat, plain_user
 from lib.places import ROOT
+from lib.policy import PolicyServer
 from lib.postfix import PostfixClient, PostfixReceiver
 from lib.sink import SmtpSink
 from lib.webhook import WebhookReceiver
@@ -249,6 +250,27 @@ def new_webhook(keep, addresses, ca):
         if tls and certificate is None:
             certificate = ca.server(*filter(None, (name, address)))
         return keep.start(WebhookReceiver(address, free_port(address), certificate, name))
+    return make
+
+
+@pytest.fixture(scope="session")
+def sts_port() -> int:
+    """The port that all servers of policies share, as they share 443 outside."""
+    return free_port()
+
+
+@pytest.fixture
+def new_policy(keep, new_directory, addresses, ca, name_server, sts_port):
+    """new_policy("sink.test", text): the domain has this MTA-STS policy, id=1."""
+    def make(domain: str, text: str, certificate=None, media_type: str = "text/plain", location: str = "") -> PolicyServer:
+        host, address = f"mta-sts.{domain}", addresses.next()
+        server = PolicyServer(new_directory("nginx"), address, sts_port, certificate or ca.server(host), media_type,
+                              location)
+        server.write(text)
+        keep.start(server)
+        name_server.add(host, "A", address)
+        name_server.add(f"_mta-sts.{domain}", "TXT", "v=STSv1; id=1;")
+        return server
     return make
 
 

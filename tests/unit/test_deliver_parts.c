@@ -268,21 +268,83 @@ test_tls_policy_tlsa_records_decide_where_dane_is_wanted(void **state)
 	world_start("smtp_tls_level = dane\n");
 	dane = tls_policy_decide(STR(""), STR(""), 0);
 	may = tls_policy_decide(STR("may"), STR(""), 0);
-	policy_is(
-	    tls_policy_at_host(&dane, TLSA_NONE), TLS_MAY, "may", "default");
-	policy_is(tls_policy_at_host(&dane, TLSA_UNUSABLE), TLS_ENCRYPT,
-	    "encrypt", "dane");
-	policy_is(
-	    tls_policy_at_host(&dane, TLSA_USABLE), TLS_DANE, "dane", "dane");
-	policy_is(
-	    tls_policy_at_host(&dane, TLSA_UNKNOWN), TLS_LEAVE, "dane", "dane");
-	policy_is(
-	    tls_policy_at_host(&may, TLSA_USABLE), TLS_MAY, "may", "table");
+	policy_is(tls_policy_at_host(&dane, TLSA_NONE, TLS_STS_FREE), TLS_MAY,
+	    "may", "default");
+	policy_is(tls_policy_at_host(&dane, TLSA_UNUSABLE, TLS_STS_FREE),
+	    TLS_ENCRYPT, "encrypt", "dane");
+	policy_is(tls_policy_at_host(&dane, TLSA_USABLE, TLS_STS_FREE),
+	    TLS_DANE, "dane", "dane");
+	policy_is(tls_policy_at_host(&dane, TLSA_UNKNOWN, TLS_STS_FREE),
+	    TLS_LEAVE, "dane", "dane");
+	policy_is(tls_policy_at_host(&may, TLSA_USABLE, TLS_STS_FREE), TLS_MAY,
+	    "may", "table");
 	dane = tls_policy_decide(STR("learned"), STR(""), MESSAGE_REQUIRETLS);
-	policy_is(tls_policy_at_host(&dane, TLSA_UNUSABLE), TLS_VERIFY,
-	    "encrypt", "requiretls");
-	policy_is(
-	    tls_policy_at_host(&dane, TLSA_USABLE), TLS_DANE, "dane", "dane");
+	policy_is(tls_policy_at_host(&dane, TLSA_UNUSABLE, TLS_STS_FREE),
+	    TLS_VERIFY, "encrypt", "requiretls");
+	policy_is(tls_policy_at_host(&dane, TLSA_USABLE, TLS_STS_FREE),
+	    TLS_DANE, "dane", "dane");
+	world_stop();
+}
+
+static void
+test_tls_policy_sts_needs_the_host_named_and_verified(void **state)
+{
+	struct tls_policy may;
+	struct tls_policy learned;
+	struct tls_policy table;
+
+	(void)state;
+	world_start("smtp_tls_level = may\n");
+	may = tls_policy_decide(STR(""), STR(""), 0);
+	learned = tls_policy_decide(STR("learned"), STR(""), 0);
+	table = tls_policy_decide(STR(""), STR("encrypt"), 0);
+	policy_is(tls_policy_at_host(&may, TLSA_NONE, TLS_STS_NAMED),
+	    TLS_VERIFY, "sts", "sts");
+	policy_is(tls_policy_at_host(&may, TLSA_NONE, TLS_STS_REFUSED),
+	    TLS_LEAVE, "sts", "sts");
+	policy_is(tls_policy_at_host(&learned, TLSA_NONE, TLS_STS_NAMED),
+	    TLS_VERIFY, "sts", "sts");
+	policy_is(tls_policy_at_host(&table, TLSA_NONE, TLS_STS_NAMED),
+	    TLS_VERIFY, "sts", "sts");
+	assert_true(
+	    tls_policy_at_host(&may, TLSA_NONE, TLS_STS_NAMED).is_private);
+	assert_false(may.is_private);
+	world_stop();
+}
+
+static void
+test_tls_policy_exception_in_the_table_is_one_from_sts(void **state)
+{
+	struct tls_policy may;
+	struct tls_policy none;
+
+	(void)state;
+	world_start("smtp_tls_level = may\n");
+	may = tls_policy_decide(STR(""), STR("may"), 0);
+	none = tls_policy_decide(STR(""), STR("none"), 0);
+	policy_is(tls_policy_at_host(&may, TLSA_NONE, TLS_STS_NAMED), TLS_MAY,
+	    "may", "table");
+	policy_is(tls_policy_at_host(&none, TLSA_NONE, TLS_STS_REFUSED),
+	    TLS_NONE, "none", "table");
+	world_stop();
+}
+
+static void
+test_tls_policy_dane_goes_before_sts(void **state)
+{
+	struct tls_policy dane;
+
+	(void)state;
+	world_start("smtp_tls_level = dane\n");
+	dane = tls_policy_decide(STR(""), STR(""), 0);
+	policy_is(tls_policy_at_host(&dane, TLSA_USABLE, TLS_STS_REFUSED),
+	    TLS_DANE, "dane", "dane");
+	policy_is(tls_policy_at_host(&dane, TLSA_UNKNOWN, TLS_STS_NAMED),
+	    TLS_LEAVE, "dane", "dane");
+	policy_is(tls_policy_at_host(&dane, TLSA_UNUSABLE, TLS_STS_NAMED),
+	    TLS_VERIFY, "sts", "sts");
+	policy_is(tls_policy_at_host(&dane, TLSA_NONE, TLS_STS_NAMED),
+	    TLS_VERIFY, "sts", "sts");
 	world_stop();
 }
 
@@ -416,6 +478,11 @@ main(void)
 		cmocka_unit_test(test_tls_table_with_a_mistake_changes_nothing),
 		cmocka_unit_test(
 		    test_tls_policy_tlsa_records_decide_where_dane_is_wanted),
+		cmocka_unit_test(
+		    test_tls_policy_sts_needs_the_host_named_and_verified),
+		cmocka_unit_test(
+		    test_tls_policy_exception_in_the_table_is_one_from_sts),
+		cmocka_unit_test(test_tls_policy_dane_goes_before_sts),
 		cmocka_unit_test(test_transcript_is_bounded),
 		cmocka_unit_test(test_verdict_long_reply_is_cut),
 	};

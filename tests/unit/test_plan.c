@@ -11,6 +11,8 @@ static const struct plan_host full = {
 	.name = { "mx1.example.net", 15 },
 	.pref = 10,
 	.is_secure = true,
+	.is_sts_refused = true,
+	.tlsa_name = { "real.example.net", 16 },
 	.tlsa_status = DNS_OK,
 	.n_addresses = 2,
 	.n_tlsa = 1,
@@ -35,6 +37,8 @@ test_plan_round_trip(void **state)
 	assert_true(str_eq(h.name, full.name));
 	assert_int_equal(h.pref, 10);
 	assert_true(h.is_secure);
+	assert_true(h.is_sts_refused);
+	assert_true(str_is(h.tlsa_name, "real.example.net"));
 	assert_int_equal(h.n_addresses, 2);
 	assert_int_equal(h.addresses[1].family, 6);
 	assert_memory_equal(h.addresses[1].b, full.addresses[1].b, 16);
@@ -43,6 +47,8 @@ test_plan_round_trip(void **state)
 	assert_true(plan_host_next(&in, &h));
 	assert_int_equal(h.pref, 65535);
 	assert_int_equal(h.n_addresses, 0);
+	assert_false(h.is_sts_refused);
+	assert_int_equal(h.tlsa_name.len, 0);
 	assert_false(plan_host_next(&in, &h));
 	buf_fini(&b);
 }

@@ -330,12 +330,17 @@ on_done(void *arg, struct str result)
 }
 
 static void
-run(cage_work_fn *work, const void *arg, struct outcome *o)
+run(cage_work_fn *work, void *arg, struct outcome *o)
 {
 	struct cage c = { 0 };
 
 	*o = (struct outcome){ 0 };
-	cage_start(&c, work, arg, 5 * US_PER_S, on_done, o);
+	cage_start(&c,
+	    &(struct cage_task){ .work = work,
+		.arg = arg,
+		.time_us = 5 * US_PER_S,
+		.result_max = SPF_RESULT_MAX },
+	    on_done, o);
 	assert_false(o->is_done);
 	while (!o->is_done) {
 		fake_loop_settle();
@@ -399,7 +404,7 @@ static void
 flood(const void *arg, struct buf *out)
 {
 	(void)arg;
-	buf_zero(out, CAGE_RESULT_MAX + 1);
+	buf_zero(out, SPF_RESULT_MAX + 1);
 }
 
 static void
@@ -429,17 +434,18 @@ hang(const void *arg, struct buf *out)
 static void
 test_cage_kills_a_child_that_takes_too_long(void **state)
 {
+	const struct cage_task task = { .work = hang, .time_us = 2 * US_PER_S };
 	struct cage c = { 0 };
 	struct outcome o = { 0 };
 
 	(void)state;
-	cage_start(&c, hang, NULL, 2 * US_PER_S, on_done, &o);
+	cage_start(&c, &task, on_done, &o);
 	fake_loop_pass(3 * US_PER_S);
 	assert_true(o.is_done);
 	assert_string_equal(o.text, "");
 	assert_int_equal(c.pid, 0);
 	o.is_done = false;
-	cage_start(&c, hang, NULL, 2 * US_PER_S, on_done, &o);
+	cage_start(&c, &task, on_done, &o);
 	cage_end(&c);
 	fake_loop_pass(3 * US_PER_S);
 	assert_false(o.is_done);

@@ -1,0 +1,256 @@
+#include "sts_cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "map.h"
+#include "saver.h"
+#include "service.h"
+
+#define FILE_NAME "mta-sts"
+
+/* So many lines that do not count any more are always allowed. */
+#define STALE_MIN 1000
+
+TAILQ_HEAD(entry_list, sts_entry);
+
+static struct {
+	struct map *by_domain;
+	struct entry_list by_use; /* longest ago first */
+	size_t n_lines;		  /* in the file */
+} cache;
+
+/* ---- what an entry says ------------------------------------------------- */
+
+uint64_t
+sts_entry_expires_s(const struct sts_entry *e)
+{
+	uint64_t most_s = conf()->mta_sts_max_age / US_PER_S;
+	uint64_t age_s = e->known.policy.max_age_s;
+
+	return e->known.fetched_s + (age_s < most_s ? age_s : most_s);
+}
+
+bool
+sts_entry_is_valid(const struct sts_entry *e)
+{
+	return e->has_policy &&
+	    clock_wall_us() / US_PER_S < sts_entry_expires_s(e);
+}
+
+bool
+sts_entry_is_old(const struct sts_entry *e)
+{
+	uint64_t from_s = e->known.fetched_s;
+
+	return clock_wall_us() / US_PER_S >=
+	    from_s + (sts_entry_expires_s(e) - from_s) / 2;
+}
+
+/* ---- the table ---------------------------------------------------------- */
+
+static void
+entry_free(struct sts_entry *e)
+{
+	TAILQ_REMOVE(&cache.by_use, e, by_use);
+	(void)map_del(cache.by_domain, str_of(e->known.domain));
+	sts_fetch_end(&e->fetch);
+	sts_policy_fini(&e->known.policy);
+	free(e->error);
+	free(e);
+}
+
+static void
+make_room(void)
+{
+	struct sts_entry *e = TAILQ_FIRST(&cache.by_use);
+
+	while (e != NULL &&
+	    map_len(cache.by_domain) >= conf()->mta_sts_cache_size) {
+		struct sts_entry *next = TAILQ_NEXT(e, by_use);
+
+		if (!e->is_fetching) {
+			entry_free(e);
+		}
+		e = next;
+	}
+}
+
+struct sts_entry *
+sts_cache_find(const char *domain)
+{
+	struct sts_entry *e = map_get(cache.by_domain, str_of(domain));
+
+	if (e != NULL) {
+		TAILQ_REMOVE(&cache.by_use, e, by_use);
+		TAILQ_INSERT_TAIL(&cache.by_use, e, by_use);
+	}
+	return e;
+}
+
+struct sts_entry *
+sts_cache_get(const char *domain)
+{
+	struct sts_entry *e = sts_cache_find(domain);
+
+	if (e == NULL) {
+		make_room();
+		e = mem_alloc(sizeof(*e));
+		str_copy(
+		    e->known.domain, sizeof(e->known.domain), str_of(domain));
+		TAILQ_INIT(&e->waiting);
+		TAILQ_INSERT_TAIL(&cache.by_use, e, by_use);
+		(void)map_put(cache.by_domain, str_of(domain), e);
+	}
+	return e;
+}
+
+struct sts_entry *
+sts_cache_next(size_t *at)
+{
+	struct str key;
+	void *value;
+
+	return map_next(cache.by_domain, at, &key, &value) ? value : NULL;
+}
+
+/* ---- the file ----------------------------------------------------------- */
+
+static void
+on_saved(void *arg, int status)
+{
+	(void)arg;
+	(void)status; /* saver.c has logged it; memory is right all the same */
+}
+
+/* Writes it anew with the lines that count. */
+static void
+compact(void)
+{
+	struct buf text = { 0 };
+	struct sts_entry *e;
+
+	cache.n_lines = 0;
+	buf_puts(&text, STS_FILE_HEAD);
+	TAILQ_FOREACH (e, &cache.by_use, by_use) {
+		if (sts_entry_is_valid(e)) {
+			sts_line_put(&text, &e->known);
+			cache.n_lines++;
+		}
+	}
+	saver_replace(FILE_NAME, &text, on_saved, NULL);
+}
+
+void
+sts_cache_store(struct sts_entry *e, const char *id, struct sts_policy *policy)
+{
+	struct buf line = { 0 };
+
+	sts_policy_fini(&e->known.policy);
+	e->known.policy = *policy;
+	*policy = (struct sts_policy){ 0 };
+	str_copy(e->known.id, sizeof(e->known.id), str_of(id));
+	e->known.fetched_s = clock_wall_us() / US_PER_S;
+	e->has_policy = true;
+	if (cache.n_lines >= 2 * map_len(cache.by_domain) + STALE_MIN) {
+		compact();
+		return;
+	}
+	sts_line_put(&line, &e->known);
+	cache.n_lines++;
+	saver_append(FILE_NAME, &line, UINT64_MAX, on_saved, NULL);
+}
+
+/* A clock that was wrong must not make a policy live for ever. */
+static void
+take_over(struct sts_known *k)
+{
+	uint64_t now_s = clock_wall_us() / US_PER_S;
+	struct sts_entry *e = sts_cache_get(k->domain);
+
+	sts_policy_fini(&e->known.policy);
+	e->known = *k;
+	e->known.fetched_s = k->fetched_s < now_s ? k->fetched_s : now_s;
+	e->has_policy = true;
+}
+
+static void
+read_lines(struct str text)
+{
+	struct str line;
+	unsigned n_bad = 0;
+
+	while (str_split(&text, '\n', &line)) {
+		struct sts_known k;
+
+		if (sts_line_parse(line, &k) == 0) {
+			take_over(&k);
+		} else {
+			n_bad++;
+		}
+	}
+	if (n_bad > 0) {
+		log_warn("%s: %u damaged lines are left out: their policies "
+			 "are fetched again",
+		    FILE_NAME, n_bad);
+	}
+}
+
+static void
+read_file(struct buf *out)
+{
+	autoclose int fd = open(FILE_NAME, O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	if (fd >= 0) {
+		do {
+			n = read(fd, buf_reserve(out, 65536), 65536);
+			out->len += n > 0 ? (size_t)n : 0;
+		} while (n > 0);
+	}
+	if (n < 0 && errno != ENOENT) {
+		log_error("%s: cannot be read: %s", FILE_NAME, strerror(errno));
+	}
+}
+
+/* Always written anew: so it begins well, and is small. */
+void
+sts_cache_start(void)
+{
+	struct buf text = { 0 };
+	struct str lines;
+
+	cache.by_domain = map_new();
+	TAILQ_INIT(&cache.by_use);
+	saver_start();
+	read_file(&text);
+	lines = buf_str(&text);
+	if (str_starts(lines, STS_FILE_HEAD)) {
+		lines.p += sizeof(STS_FILE_HEAD) - 1;
+		lines.len -= sizeof(STS_FILE_HEAD) - 1;
+		read_lines(lines);
+	} else if (lines.len > 0) {
+		log_warn("%s: has another form: policies are fetched again",
+		    FILE_NAME);
+	}
+	buf_fini(&text);
+	compact();
+}
+
+void
+sts_cache_stop(void)
+{
+	struct sts_entry *e;
+
+	if (cache.by_domain == NULL) {
+		return;
+	}
+	while ((e = TAILQ_FIRST(&cache.by_use)) != NULL) {
+		entry_free(e);
+	}
+	map_free(&cache.by_domain, NULL);
+	saver_stop();
+}

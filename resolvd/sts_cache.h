@@ -1,0 +1,59 @@
+/*
+ * The MTA-STS policies that are known, by domain: in memory, and in a file of
+ * the working directory, so that an attacker who keeps us from fetching gains
+ * nothing by a restart (RFC 8461 section 10.2). Those used longest ago go
+ * when there are more than mta_sts_cache_size.
+ */
+#ifndef RESOLVD_STS_CACHE_H
+#define RESOLVD_STS_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "attr.h"
+#include "sts_fetch.h"
+#include "sts_line.h"
+
+struct sts;
+
+struct sts_entry {
+	TAILQ_ENTRY(sts_entry) by_use;
+	bool has_policy;	/* known.id and known.policy are set */
+	struct sts_known known; /* its domain always */
+	/* The last fetch: why it failed, for people; NULL when it did not. */
+	char *error;
+	uint64_t failed_us; /* clock_wall_us */
+	uint64_t retry_us;  /* clock_mono_us; no fetch before */
+	/* The one under way. An entry stays as long. */
+	bool is_fetching;
+	char wanted_id[STS_ID_SIZE]; /* of the record that asked for it */
+	struct sts_fetch fetch;
+	TAILQ_HEAD(, sts) waiting;
+};
+
+/* Reads the file; the working directory is ours, the loop runs. */
+void sts_cache_start(void);
+/* Ends fetches; what was appended is written. */
+void sts_cache_stop(void);
+
+/* NULL: nothing is known. */
+struct sts_entry *sts_cache_find(const char *domain);
+/* The same, made when it is new. */
+struct sts_entry *sts_cache_get(const char *domain);
+
+/* Takes over a policy (which is empty then), fetched now, and keeps it. */
+void sts_cache_store(
+    struct sts_entry *e, const char *id, struct sts_policy *policy);
+
+/* Does it have a policy that has not expired? */
+bool sts_entry_is_valid(const struct sts_entry *e);
+/* When it expires, seconds since 1970. */
+uint64_t sts_entry_expires_s(const struct sts_entry *e);
+/* Is half of its time over? */
+bool sts_entry_is_old(const struct sts_entry *e);
+
+/* All of them, in no order; *at begins with 0. NULL at the end. */
+struct sts_entry *sts_cache_next(size_t *at);
+
+#endif
