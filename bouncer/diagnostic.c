@@ -277,6 +277,41 @@ classify(unsigned code, const char *status, struct str text, unsigned phase)
 	return a.reason;
 }
 
+/*
+ * The status that RFC 3463 has for a cause, for reports that name none: subject
+ * and detail. Causes that it has no code for stay at .0.0.
+ */
+static const char *
+detail_of(enum reason r)
+{
+	static const char *const details[REASON_N] = {
+		[REASON_BAD_MAILBOX] = ".1.1",
+		[REASON_BAD_DOMAIN] = ".1.2",
+		[REASON_SENDER] = ".1.8",
+		[REASON_INACTIVE_MAILBOX] = ".2.1",
+		[REASON_MAILBOX_FULL] = ".2.2",
+		[REASON_TOO_LARGE] = ".3.4",
+		[REASON_CONNECTION] = ".4.1",
+		[REASON_TIMEOUT] = ".4.2",
+		[REASON_DNS] = ".4.3",
+		[REASON_ROUTING] = ".4.4",
+		[REASON_EXPIRED] = ".4.7",
+		[REASON_PROTOCOL] = ".5.0",
+		[REASON_TOO_MANY_RCPT] = ".5.3",
+		[REASON_CONTENT] = ".6.0",
+		[REASON_ATTACHMENT] = ".7.1",
+		[REASON_VIRUS] = ".7.1",
+		[REASON_SPAM_CONTENT] = ".7.1",
+		[REASON_SPAM_IP] = ".7.1",
+		[REASON_POLICY] = ".7.1",
+		[REASON_AUTH] = ".7.1",
+		[REASON_RELAYING] = ".7.1",
+		[REASON_GREYLIST] = ".7.1",
+	};
+
+	return details[r] != NULL ? details[r] : ".0.0";
+}
+
 void
 diagnostic_judge(struct report_rcpt *r, struct str notice)
 {
@@ -288,16 +323,19 @@ diagnostic_judge(struct report_rcpt *r, struct str notice)
 	choose_status(r, &d);
 	text_fold(text, &folded);
 	r->is_permanent = judge_permanence(r, &d, buf_str(&folded));
-	if (r->status[0] == '\0' && r->action <= REPORT_DELAYED) {
-		(void)snprintf(r->status, sizeof(r->status), "%c.0.0",
-		    r->is_permanent ? '5' : '4');
-	} else if (r->status[0] == '\0') {
-		(void)snprintf(r->status, sizeof(r->status), "2.0.0");
-	}
 	r->reason =
 	    classify(d.code, r->status, text, find_phase(buf_str(&folded)));
-	if (r->reason == REASON_OTHER && notice.len > 0) {
+	/* A warning tells no cause; what else it says is about something else.
+	 */
+	if (r->reason == REASON_OTHER && notice.len > 0 &&
+	    r->action == REPORT_FAILED) {
 		r->reason = classify(d.code, r->status, notice, REPLY_REPORT);
+	}
+	if (r->status[0] == '\0' && r->action <= REPORT_DELAYED) {
+		(void)snprintf(r->status, sizeof(r->status), "%c%s",
+		    r->is_permanent ? '5' : '4', detail_of(r->reason));
+	} else if (r->status[0] == '\0') {
+		(void)snprintf(r->status, sizeof(r->status), "2.0.0");
 	}
 	r->is_hard = r->is_permanent && reason_desc(r->reason)->is_hard;
 	buf_fini(&folded);

@@ -35,6 +35,9 @@ const struct reply_rule reply_rules_builtin[] = {
 	TEXT("classified as spam", SPAM_CONTENT)
 	TEXT("my name was rejected", SPAM_IP)
 	TEXT("not pre-approved", CHALLENGE)
+	BOTH("*.4.1", "recipient address rejected: access denied", BAD_MAILBOX)
+	BOTH("*.7.27", "host does not accept mail", BAD_DOMAIN)
+	TEXT("authrequired", POLICY)
 
 	/* Rate: Gmail 4.7.28, Yahoo TSS, Outlook, Exchange Online. */
 	TEXT("unusual rate of", RATE)
@@ -524,6 +527,15 @@ const struct reply_rule reply_rules_builtin[] = {
 	TEXT("temporary lookup failure", CONFIG)
 	TEXT("internal server error", CONFIG)
 	TEXT("queue file write error", CONFIG)
+
+	TEXT("service currently unavailable", CONFIG)
+	TEXT("procmail: couldn't", CONFIG)
+
+	/* No cause is given, but a place. */
+	{ .code = 550, .text = "recipient rejected", .phases = REPLY_RCPT,
+	    .reason = REASON_BAD_MAILBOX },
+	{ .code = 550, .text = "recipient address rejected.",
+	    .phases = REPLY_RCPT, .reason = REASON_BAD_MAILBOX },
 
 	/* Enhanced codes alone (RFC 3463, its registry, Exchange). */
 	BOTH("*.1.1", "blocked", POLICY)

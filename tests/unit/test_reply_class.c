@@ -64,7 +64,7 @@ static const struct {
 	    "(S77719)",
 	    REPLY_MAIL, REASON_POLICY, false },
 	{ 550, "5.4.1 Recipient address rejected: Access denied.", REPLY_RCPT,
-	    REASON_POLICY, false },
+	    REASON_BAD_MAILBOX, true },
 	{ 550, "5.7.64 TenantAttribution; Relay Access Denied", REPLY_RCPT,
 	    REASON_RELAYING, false },
 	{ 554, "5.2.2 mailbox full", REPLY_RCPT, REASON_MAILBOX_FULL, false },
