@@ -325,11 +325,12 @@ diagnostic_judge(struct report_rcpt *r, struct str notice)
 	r->is_permanent = judge_permanence(r, &d, buf_str(&folded));
 	r->reason =
 	    classify(d.code, r->status, text, find_phase(buf_str(&folded)));
-	/* A warning tells no cause; what else it says is about something else.
-	 */
-	if (r->reason == REASON_OTHER && notice.len > 0 &&
-	    r->action == REPORT_FAILED) {
+	if (r->reason == REASON_OTHER && notice.len > 0) {
 		r->reason = classify(d.code, r->status, notice, REPLY_REPORT);
+	}
+	/* Who refuses the content does not try again: that is in the footer. */
+	if (r->action == REPORT_DELAYED && r->reason == REASON_VIRUS) {
+		r->reason = REASON_OTHER;
 	}
 	if (r->status[0] == '\0' && r->action <= REPORT_DELAYED) {
 		(void)snprintf(r->status, sizeof(r->status), "%c%s",
