@@ -125,7 +125,7 @@ static const struct expected failures[] = {
 	    REASON_BAD_MAILBOX, true },
 	{ "trouble", REPORT_DELIVERY, 1, ANN, "5.1.1", REPORT_FAILED,
 	    REASON_BAD_MAILBOX, true },
-	{ "mobile", REPORT_DELIVERY, 1, "5550100@mobile.example", "5.0.0", REPORT_FAILED,
+	{ "mobile", REPORT_DELIVERY, 1, "5550100@mobile.example", "5.1.1", REPORT_FAILED,
 	    REASON_BAD_MAILBOX, true },
 	{ "nonfiction", REPORT_DELIVERY, 1, ANN, "5.2.2", REPORT_FAILED,
 	    REASON_MAILBOX_FULL, false },
