@@ -19,7 +19,9 @@ from lib.ca import TestCA
 from lib.dns import NameServer, Resolver
 from lib.dovecot import DovecotAuth
 from lib.exim import EximReceiver
+from lib.haraka import HarakaReceiver
 from lib.net import Addresses, free_port
+from lib.opensmtpd import OpenSmtpdReceiver
 from lib.packetboat import Packetboat, plain_user
 from lib.places import ROOT
 from lib.policy import PolicyServer
@@ -232,6 +234,27 @@ def new_exim(keep, new_directory, addresses, smtp_port, ca, name_server):
 @pytest.fixture
 def exim(new_exim) -> EximReceiver:
     return new_exim()
+
+
+@pytest.fixture
+def new_receiver(keep, new_directory, addresses, smtp_port, ca, name_server):
+    """new_receiver(HarakaReceiver, "haraka.test"): any other server as a domain's MX."""
+    def make(kind, domain: str):
+        host, address = f"mx.{domain}", addresses.next()
+        name_server.add_mail_host(domain, (host, address))
+        return keep.start(kind(new_directory("mx"), address, smtp_port, [domain],
+                               ca.server(host), host))
+    return make
+
+
+@pytest.fixture
+def opensmtpd(new_receiver) -> OpenSmtpdReceiver:
+    return new_receiver(OpenSmtpdReceiver, "opensmtpd.test")
+
+
+@pytest.fixture
+def haraka(new_receiver) -> HarakaReceiver:
+    return new_receiver(HarakaReceiver, "haraka.test")
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_resolver_validates_the_signed_zone_only(new_name_server, new_resolver):
 # -- receivers -------------------------------------------------------------
 
 @pytest.mark.root
-@pytest.mark.parametrize("kind", ["postfix", "exim"])
+@pytest.mark.parametrize("kind", ["postfix", "exim", "haraka"])
 def test_receiver_takes_mail_inside_tls(kind, request, ca):
     receiver = request.getfixturevalue(kind)
     domain = receiver.domains[0]

@@ -7,7 +7,7 @@ from lib.packetboat import make_message
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("kind", ["postfix", "exim"])
+@pytest.mark.parametrize("kind", ["postfix", "exim", "haraka"])
 def test_real_server_gets_the_mail_inside_tls_and_signed(kind, request, packetboat, account, name_server):
     receiver = request.getfixturevalue(kind)
     recipient = f"bob@{receiver.domains[0]}"
@@ -25,6 +25,17 @@ def test_real_server_gets_the_mail_inside_tls_and_signed(kind, request, packetbo
 
     event = packetboat.wait_event("delivery", message_id=message_id)
     assert event["recipient"] == recipient
+    packetboat.wait_queue_empty()
+
+
+@pytest.mark.root
+def test_opensmtpd_whose_tls_is_broken_gets_the_mail_in_clear_after_one_try(packetboat, account, opensmtpd, name_server):
+    message_id = packetboat.send(account, "orders@shop.test", "bob@opensmtpd.test", subject="your order")
+    stored = opensmtpd.mail.wait(1)[0]
+    assert stored.recipient == "bob@opensmtpd.test" and stored.header("Subject") == "your order"
+    assert verified(stored.wire, name_server)
+    tls = packetboat.wait_event("delivery", message_id=message_id)["tls"]
+    assert tls["result"] == "failed" and tls["fallback"]
     packetboat.wait_queue_empty()
 
 
