@@ -87,6 +87,7 @@ struct core {
 	uint32_t awake;	     /* gates that are open and have waiters */
 	uint32_t noting;     /* leaves with messages that wait for a quota */
 	uint32_t cancelling; /* paths */
+	uint32_t crossed;    /* tenants that became full, or have room */
 
 	uint32_t relay; /* site, or NIL */
 	uint64_t job_count;
@@ -145,6 +146,7 @@ CORE_KIN(fq, fq, fqs, link)
 CORE_KIN(note, fq, fqs, note)
 CORE_KIN(path, path, paths, link)
 CORE_KIN(cancel, path, paths, cancel)
+CORE_KIN(crossed, tenant, tenants, crossed)
 #undef CORE_KIN
 
 #include "core_calls.h"

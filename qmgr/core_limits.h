@@ -77,6 +77,7 @@ struct core_tenant {
 	uint32_t weight;       /* share among its like; 1 to 1000 */
 	uint32_t hourly_quota; /* recipients first tried in an hour; 0: any */
 	uint32_t max_conn;     /* transactions at a time; 0: any */
+	uint32_t queue_limit;  /* recipients queued; 0: any */
 	bool is_paused;
 };
 
@@ -92,7 +93,9 @@ struct core_tenant_view {
 	uint32_t quota;
 	uint32_t quota_used;
 	uint32_t quota_hour; /* since 1970, that quota_used is about */
+	uint32_t queue_limit;
 	bool is_paused;
+	bool is_full; /* was at queue_limit, and still has 90 % of it */
 };
 
 /* -ENOENT: never named and without mail. */
@@ -102,6 +105,12 @@ int core_tenant_get(const struct core *core, uint32_t account,
 /* All tenants; *at begins with 0. False at the end. */
 bool core_tenant_next(
     const struct core *core, uint32_t *at, struct core_tenant_view *v);
+
+/*
+ * A tenant whose is_full has changed since it was given here. Refuses nothing
+ * itself: who lets mail in must. False: none.
+ */
+bool core_tenant_crossed(struct core *core, struct core_tenant_view *v);
 
 /* Recovery: what was used of the quota in that hour since 1970. */
 void core_quota_set(struct core *core, uint32_t account, uint32_t subaccount,

@@ -45,7 +45,11 @@ struct tenant {
 	uint32_t used;
 	uint32_t hour;
 	uint32_t queued;
+	uint32_t queue_limit;
 	uint32_t gate;
+	struct link crossed;
+	bool is_full;
+	bool is_crossed; /* in that list */
 };
 
 /* A tenant's mail through a pool. */

@@ -73,14 +73,39 @@ flow_get(struct core *core, uint32_t tenant, uint32_t pool)
 	return i;
 }
 
+/* ---- the queue's limit --------------------------------------------------- */
+
+/* Full at the limit, and until a tenth of it is free: nobody is told of every
+ * single recipient. */
+static void
+check_room(struct core *core, uint32_t tenant)
+{
+	struct tenant *t = tenant_at(core, tenant);
+	uint32_t limit = t->queue_limit;
+	bool is_full = limit != 0 &&
+	    (t->queued >= limit ||
+		(t->is_full && t->queued > limit - limit / 10));
+
+	if (is_full == t->is_full) {
+		return;
+	}
+	t->is_full = is_full;
+	if (!t->is_crossed) {
+		t->is_crossed = true;
+		list_push(&core->crossed, crossed_kin(core), tenant);
+	}
+}
+
 void
 tenant_queued(struct core *core, uint32_t tenant, int n)
 {
 	struct tenant *t = tenant_at(core, tenant);
 
 	t->queued += (uint32_t)n;
+	check_room(core, tenant);
 	if (t->parent != tenant) {
 		tenant_at(core, t->parent)->queued += (uint32_t)n;
+		check_room(core, t->parent);
 	}
 }
 
@@ -175,6 +200,8 @@ core_tenant_set(struct core *core, const struct core_tenant *from)
 	bug_on(i == NIL);
 	t->weight = from->weight == 0 ? 1 : from->weight;
 	t->quota = from->hourly_quota;
+	t->queue_limit = from->queue_limit;
+	check_room(core, i);
 	g = gate_at(core, t->gate);
 	g->base.max_conn = from->max_conn;
 	g->base.is_paused = from->is_paused;
@@ -209,8 +236,23 @@ view(
 		.quota = t->quota,
 		.quota_used = t->used,
 		.quota_hour = t->hour,
+		.queue_limit = t->queue_limit,
 		.is_paused = gate_limits(core, g)->is_paused,
+		.is_full = t->is_full,
 	};
+}
+
+bool
+core_tenant_crossed(struct core *core, struct core_tenant_view *v)
+{
+	uint32_t i = list_pop(&core->crossed, crossed_kin(core));
+
+	if (i == NIL) {
+		return false;
+	}
+	tenant_at(core, i)->is_crossed = false;
+	view(core, tenant_at(core, i), v);
+	return true;
 }
 
 int

@@ -2,11 +2,14 @@
  * How much new mail there is room for. smtpd is told when that changes;
  * deliveries go on, they make room.
  */
+#include <stdio.h>
 #include <sys/statvfs.h>
 
+#include "core_limits.h"
 #include "core_view.h"
 #include "log.h"
 #include "qmgr.h"
+#include "tenants.h"
 
 /* Short enough that what comes in meanwhile is little against spool_min_free.
  */
@@ -21,6 +24,18 @@ memory_used(const struct qmgr *q)
 {
 	return core_memory_bytes(q->core) + notes_memory(q->notes) +
 	    jrn_pending(q->jrn);
+}
+
+/* Once reached, the limit is kept until a part is free again. */
+static bool
+is_memory_short(const struct qmgr *q)
+{
+	uint64_t limit = q->conf->queue_memory_limit;
+
+	if (q->pressure == PRESSURE_MEMORY) {
+		limit -= limit / 20;
+	}
+	return memory_used(q) > limit;
 }
 
 static enum pressure
@@ -43,7 +58,7 @@ measure(const struct qmgr *q, const char **reason)
 			return PRESSURE_DISK;
 		}
 	}
-	if (memory_used(q) > q->conf->queue_memory_limit) {
+	if (is_memory_short(q)) {
 		*reason = "the queue is at its limit";
 		return PRESSURE_MEMORY;
 	}
@@ -51,13 +66,77 @@ measure(const struct qmgr *q, const char **reason)
 	return PRESSURE_NONE;
 }
 
+static struct ipc_tenant_pressure
+about(const struct qmgr *q, const struct core_tenant_view *v)
+{
+	return (struct ipc_tenant_pressure){
+		.account = v->account,
+		.subaccount = v->subaccount,
+		.is_full = v->is_full,
+		.name = str_of(tenants_name(q, v->account, v->subaccount)),
+	};
+}
+
 void
 pressure_tell(struct qmgr *q, struct peer *p)
 {
 	struct ipc_pressure m = { .level = (uint8_t)q->pressure,
 		.reason = str_of(q->pressure_reason) };
+	struct core_tenant_view v;
+	uint32_t at = 0;
 
 	(void)peer_send(p, IPC_pressure, 0, &m); /* down: tells it anew */
+	while (core_tenant_next(q->core, &at, &v)) {
+		struct ipc_tenant_pressure t = about(q, &v);
+
+		if (v.is_full) {
+			(void)peer_send(p, IPC_tenant_pressure, 0, &t);
+		}
+	}
+}
+
+/* The tenant hears of it too. */
+static void
+write_alert(struct qmgr *q, const struct core_tenant_view *v)
+{
+	char text[128];
+	struct event_alert e = {
+		.time_us = qmgr_now(q),
+		.account = v->account,
+		.subaccount = v->subaccount,
+		.name = STR("queue"),
+		.is_over = !v->is_full,
+	};
+	int n = snprintf(text, sizeof(text),
+	    v->is_full ? "%u recipients are queued, the limit is %u: new mail "
+			 "is refused"
+		       : "%u recipients are queued, the limit is %u: new mail "
+			 "is accepted again",
+	    v->queued, v->queue_limit);
+
+	e.text = (struct str){ text, (size_t)n };
+	qmgr_write(q, EVENT_alert, &e, NULL, 0, 0);
+}
+
+void
+pressure_tenants(struct qmgr *q)
+{
+	struct core_tenant_view v;
+
+	while (core_tenant_crossed(q->core, &v)) {
+		struct ipc_tenant_pressure t = about(q, &v);
+
+		if (v.is_full) {
+			log_warn("account %s: no new mail is accepted, %u "
+				 "recipients are queued",
+			    t.name.p, v.queued);
+		} else {
+			log_info(
+			    "account %s: new mail is accepted again", t.name.p);
+		}
+		write_alert(q, &v);
+		peers_tell(q, ROLE_SMTPD, IPC_tenant_pressure, &t);
+	}
 }
 
 void

@@ -308,6 +308,8 @@ void pressure_fini(struct qmgr *q);
 /* Tells a new smtpd. */
 void pressure_tell(struct qmgr *q, struct peer *p);
 void pressure_check(struct qmgr *q);
+/* Says of which tenants no more mail is wanted, where that has changed. */
+void pressure_tenants(struct qmgr *q);
 
 /* ---- readers.c, retention.c --------------------------------------------- */
 

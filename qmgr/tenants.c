@@ -45,6 +45,19 @@ forget_name(struct qmgr *q, uint64_t id)
 	}
 }
 
+/* Bytes of a queued recipient with its message, at most on the average. */
+#define RCPT_BYTES 128
+
+/* Recipients that an account without a limit of its own may have queued. */
+static uint32_t
+default_limit(const struct conf *c)
+{
+	uint64_t n =
+	    c->queue_memory_limit / RCPT_BYTES / 100 * c->account_queue_share;
+
+	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
 void
 tenants_set(struct qmgr *q, const struct ipc_tenant *m)
 {
@@ -54,6 +67,9 @@ tenants_set(struct qmgr *q, const struct ipc_tenant *m)
 		.weight = m->weight,
 		.hourly_quota = m->hourly_quota,
 		.max_conn = m->max_connections,
+		.queue_limit = m->queue_limit == 0 && m->subaccount == 0
+		    ? default_limit(q->conf)
+		    : m->queue_limit,
 		.is_paused = m->is_paused,
 	};
 	uint64_t id = id_of(m->account, m->subaccount);

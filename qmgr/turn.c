@@ -65,6 +65,7 @@ run_turn(void *arg)
 	uint64_t wake;
 	int left = OUTPUTS_PER_TURN;
 
+	pressure_tenants(q);
 	while (left > 0 && turn_is_open(q) && core_next(q->core, &o)) {
 		act(q, &o);
 		left--;

@@ -207,6 +207,9 @@ got_client(void *arg, enum ipc_type type, const void *m)
 	s->is_waiting = false;
 	refusal = verdict_reply(
 	    type == IPC_auth_rep ? rep->verdict : ACCOUNT_TRY_LATER);
+	if (refusal == NULL) {
+		refusal = worker_tenant_pressure(rep->account, rep->subaccount);
+	}
 	if (refusal != NULL) {
 		refuse_mail(s, refusal);
 	} else {
@@ -234,6 +237,21 @@ ask_client(struct session *s)
 	}
 }
 
+/* NULL, or why no mail is wanted now: from anybody, or from the account that
+ * will send it. Reports that come in are nobody's. */
+static const char *
+check_room(const struct session *s, const struct session_account *trusted)
+{
+	const struct session_account *a =
+	    s->auth_method != NULL ? &s->account : trusted;
+	const char *text = worker_pressure();
+
+	if (text != NULL || s->role == PORT_MX || a == NULL || !a->is_known) {
+		return text;
+	}
+	return worker_tenant_pressure(a->account, a->subaccount);
+}
+
 void
 command_mail(struct session *s, struct str args)
 {
@@ -244,9 +262,10 @@ command_mail(struct session *s, struct str args)
 		session_error(s, text);
 		return;
 	}
+	trusted = worker_trusted_account();
 	text = check_rights(s);
 	if (text == NULL) {
-		text = worker_pressure();
+		text = check_room(s, trusted);
 	}
 	if (text == NULL) {
 		text = parse_mail(s, args);
@@ -260,7 +279,6 @@ command_mail(struct session *s, struct str args)
 		session_reply(s, "250 2.1.0 Ok");
 		return;
 	}
-	trusted = worker_trusted_account();
 	if (trusted == NULL) {
 		ask_client(s);
 		return;

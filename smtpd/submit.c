@@ -11,6 +11,7 @@
 #include "soon.h"
 #include "trace.h"
 #include "tx.h"
+#include "worker.h"
 
 /* As the fields of ipc.def allow. */
 #define RCPTS_PER_REQUEST (100 * 1024)
@@ -142,6 +143,12 @@ got_verdict(void *arg, enum ipc_type type, const void *m)
 		session_refuse_as(
 		    s, "END-OF-MESSAGE", rep->code, rep->enh, rep->text, NULL);
 		session_reset_tx(s);
+	} else if (worker_tenant_pressure(
+		       s->account.account, rep->subaccount) != NULL) {
+		/* Only now it is known for which subaccount it is. */
+		submit_refuse(tx,
+		    worker_tenant_pressure(
+			s->account.account, rep->subaccount));
 	} else {
 		take_verdict(tx, rep);
 		if (tx->rcpts_left.len != 0) {

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "login.h"
 #include "loop.h"
+#include "map.h"
 #include "plog.h"
 #include "segments.h"
 #include "session.h"
@@ -31,6 +32,8 @@
 #define REST_US US_PER_S
 
 #define PRESSURE_TEXT "452 4.3.1 Insufficient system storage"
+#define FULL_TEXT                                                              \
+	"452 4.3.1 The queue of this account is at its limit, try again later"
 
 struct listener {
 	struct listener *next;
@@ -47,6 +50,7 @@ static size_t n_sessions;
 static bool is_started;
 static bool is_draining;
 static enum pressure pressure;
+static struct map *full; /* tenants whose queue is at its limit; or NULL */
 static struct session_account trusted;
 static char hostname[256];
 
@@ -68,6 +72,28 @@ const char *
 worker_pressure(void)
 {
 	return pressure != PRESSURE_NONE ? PRESSURE_TEXT : NULL;
+}
+
+static uint64_t
+tenant_key(uint32_t account, uint32_t subaccount)
+{
+	return (uint64_t)account << 32 | subaccount;
+}
+
+static bool
+is_full(uint32_t account, uint32_t subaccount)
+{
+	return map_get_u64(full, tenant_key(account, subaccount)) != NULL;
+}
+
+const char *
+worker_tenant_pressure(uint32_t account, uint32_t subaccount)
+{
+	if (full == NULL || map_len(full) == 0 ||
+	    (!is_full(account, 0) && !is_full(account, subaccount))) {
+		return NULL;
+	}
+	return FULL_TEXT;
 }
 
 const struct session_account *
@@ -259,6 +285,33 @@ on_pressure(struct peer *p, uint32_t id, const void *m)
 	}
 }
 
+static void
+on_tenant_pressure(struct peer *p, uint32_t id, const void *m)
+{
+	const struct ipc_tenant_pressure *msg = m;
+	uint64_t key = tenant_key(msg->account, msg->subaccount);
+
+	(void)p;
+	(void)id;
+	if (full == NULL) {
+		full = map_new();
+	}
+	if (msg->is_full) {
+		(void)map_put_u64(full, key, &full);
+	} else {
+		(void)map_del_u64(full, key);
+	}
+}
+
+static void
+forget_pressure(void)
+{
+	pressure = PRESSURE_NONE;
+	if (full != NULL) {
+		map_free(&full, NULL);
+	}
+}
+
 /* A revoked key acts at once: who came with it is logged out. */
 static void
 log_out(uint32_t key)
@@ -287,6 +340,7 @@ on_accounts_changed(struct peer *p, uint32_t id, const void *m)
 
 const struct peer_handler worker_handlers[] = {
 	{ IPC_pressure, on_pressure },
+	{ IPC_tenant_pressure, on_tenant_pressure },
 	{ IPC_accounts_changed, on_accounts_changed },
 	{ (enum ipc_type)0, NULL },
 };
@@ -296,7 +350,7 @@ worker_peer_up(struct peer *p)
 {
 	if (peer_role(p) == ROLE_QMGR) {
 		/* It tells anew if it is in need. */
-		pressure = PRESSURE_NONE;
+		forget_pressure();
 		segments_tell(p);
 	} else if (peer_role(p) == ROLE_ACCOUNTD) {
 		trusted = (struct session_account){ 0 };
@@ -393,6 +447,7 @@ worker_stop(void)
 		session_free(sessions);
 	}
 	submit_unpark(-1);
+	forget_pressure();
 	segments_stop();
 	bigfile_fini();
 	tx_fini();

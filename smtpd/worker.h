@@ -35,6 +35,9 @@ void worker_check_drained(void);
 /* NULL: new mail is welcome; else the reply to MAIL. */
 const char *worker_pressure(void);
 
+/* The same for the mail of an account; subaccount 0: the account itself. */
+const char *worker_tenant_pressure(uint32_t account, uint32_t subaccount);
+
 /* The account of mynetworks_account as last heard; NULL: ask. */
 const struct session_account *worker_trusted_account(void);
 void worker_set_trusted_account(const struct session_account *a);

@@ -116,3 +116,40 @@ def test_reputation_takes_the_flow_down_to_its_quota(new_packetboat, sink):
     assert len(sink.messages) <= 5
     assert len(boat.queue_json()) >= 3
     wait_for(lambda: "quota" in show(boat, "shop")["alerts"], 10, "the alert about the quota")
+
+
+def test_a_full_queue_refuses_new_mail_of_its_account_only(packetboat, account, sink):
+    """452 while deliveries go on; it ends by itself when a tenth of the queue is free."""
+    sink.on("RCPT", "450 4.2.1 later")
+    other = packetboat.add_account("other")
+    packetboat.add_domain(other, "other.test")
+    packetboat.tool("pbaccount", "set", "shop", "queue=10")
+    with packetboat.login(account) as smtp:
+        refused = None
+
+        def full():
+            nonlocal refused
+            smtp.rset()
+            code, text = smtp.mail("orders@shop.test")
+            if code == 250:
+                smtp.rcpt("bob@sink.test")
+                code, text = smtp.data(b"From: orders@shop.test\r\n\r\nHello.\r\n")
+            refused = (code, text)
+            return code == 452
+
+        wait_for(full, 20, "the queue to be full")
+        assert refused[1].startswith(b"4.3.1 The queue of this account")
+        assert 10 <= len(packetboat.queue_json()) <= 20
+
+        packetboat.send(other, "news@other.test", "eve@sink.test")
+        packetboat.wait_event("alert", name="queue", over=False)
+        packetboat.kill("smtpd", signal.SIGKILL)
+        wait_for(packetboat.ready, 20, "smtpd is back")
+
+    with packetboat.login(account) as smtp:
+        wait_for(lambda: smtp.mail("orders@shop.test")[0] == 452 or smtp.rset() is None, 20, "the new smtpd to refuse too")
+        sink.normal()
+        packetboat.tool("pbqueue", "retry", "ALL")
+        wait_for(lambda: smtp.mail("orders@shop.test")[0] == 250, 20, "room")
+    packetboat.wait_event("alert", name="queue", over=True)
+    packetboat.wait_queue_empty()

@@ -290,8 +290,21 @@ on_pressure(struct peer *p, uint32_t id, const void *m)
 	w.pressure = ((const struct ipc_pressure *)m)->level;
 }
 
+static void
+on_tenant_pressure(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_tenant_pressure *m = msg;
+
+	(void)p;
+	(void)id;
+	bug_on(m->account >= WORLD_ACCOUNTS);
+	w.is_full[m->account] = m->is_full;
+	w.told_full++;
+}
+
 static const struct peer_handler smtpd_handlers[] = {
 	{ IPC_pressure, on_pressure },
+	{ IPC_tenant_pressure, on_tenant_pressure },
 	{ 0, NULL },
 };
 
@@ -386,6 +399,34 @@ connect_accountd(void)
 	(void)peer_send(w.accountd, IPC_tenant, 0, &t);
 	(void)peer_send(w.accountd, IPC_return_key, 0, &k);
 	(void)peer_send(w.accountd, IPC_tenants_end, 0, &end);
+}
+
+void
+world_tenant(uint32_t account, uint32_t queue_limit)
+{
+	struct ipc_tenant t = { .account = account,
+		.name = STR("tenant"),
+		.weight = 100,
+		.queue_limit = queue_limit };
+
+	(void)peer_send(w.accountd, IPC_tenant, 0, &t);
+	world_settle();
+}
+
+void
+world_smtpd_restarts(void)
+{
+	memset(w.is_full, 0, sizeof(w.is_full));
+	peer_free(&w.smtpd);
+	world_settle();
+	w.smtpd = connect_to(ROLE_SMTPD, smtpd_handlers);
+	world_settle();
+}
+
+void
+world_memory_limit(uint64_t bytes)
+{
+	conf_of_test->queue_memory_limit = bytes;
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "qmgr.h"
 
 #define WORLD_JOBS 256
+#define WORLD_ACCOUNTS 8
 
 /* A job as the fake deliver got it; texts are copies. */
 struct world_job {
@@ -63,6 +64,8 @@ struct world {
 	bool is_dns_back;	     /* domains later.* have an answer */
 
 	uint8_t pressure; /* as smtpd heard it */
+	bool is_full[WORLD_ACCOUNTS];
+	uint32_t told_full; /* how often it heard of an account */
 };
 
 extern struct world w;
@@ -81,6 +84,13 @@ void world_settle(void);
 /* Ends qmgr as kill -9 does: nothing that is not synced is written. Channels
  * of the others are closed. */
 void world_kill(void);
+
+/* Less than packetboat.cf can say, until the next start. */
+void world_memory_limit(uint64_t bytes);
+/* accountd tells of an account. */
+void world_tenant(uint32_t account, uint32_t queue_limit);
+/* Another smtpd comes, and knows nothing. */
+void world_smtpd_restarts(void);
 
 /* ---- segments ----------------------------------------------------------- */
 

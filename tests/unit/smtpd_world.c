@@ -163,9 +163,11 @@ answer_tx(struct call *c, const struct ipc_tx_req *req)
 		.return_domain = STR("b.example"),
 		.suppressed = { (const char *)none, 0 } };
 
-	(void)req;
 	for (int i = 0; i < 8; i++) {
 		bits[i] = (uint8_t)(world.suppressed >> (8 * i));
+	}
+	if (str_is(req->want_subaccount, "shop")) {
+		rep.subaccount = 3;
 	}
 	if (world.suppressed != 0) {
 		rep.suppressed = (struct str){ (const char *)bits, 8 };

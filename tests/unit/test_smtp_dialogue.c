@@ -21,7 +21,7 @@
  *   blocked N yes|no  recipient N of it is suppressed
  *   has TEXT, lacks TEXT, is TEXT   the content of the last message
  *   count NAME N      a counter of struct world
- *   drain, revoke, changed, pressure on|off, done
+ *   drain, revoke, changed, pressure on|off, full ACCOUNT[/SUB] on|off, done
  */
 #include <dirent.h>
 #include <setjmp.h>
@@ -289,6 +289,23 @@ do_count(const char *args)
 	client_fail("no counter %s", name);
 }
 
+/* "account[/subaccount] on|off" */
+static void
+do_full(const char *args)
+{
+	unsigned account = 0;
+	unsigned sub = 0;
+	struct ipc_tenant_pressure m = { .name = STR("test") };
+
+	if (sscanf(args, "%u/%u", &account, &sub) < 1) {
+		client_fail("no account in %s", args);
+	}
+	m.account = account;
+	m.subaccount = sub;
+	m.is_full = strstr(args, " on") != NULL;
+	world_tell(ROLE_QMGR, IPC_tenant_pressure, &m);
+}
+
 static void
 do_pressure(const char *args)
 {
@@ -361,6 +378,8 @@ do_world(const char *word, char *args)
 		do_log(args);
 	} else if (strcmp(word, "big") == 0) {
 		world.is_big_failing = strcmp(args, "fails") == 0;
+	} else if (strcmp(word, "full") == 0) {
+		do_full(args);
 	} else if (strcmp(word, "pressure") == 0) {
 		do_pressure(args);
 	} else if (strcmp(word, "changed") == 0) {
