@@ -27,8 +27,8 @@ init(void)
 static void
 start(void)
 {
-	signd.pool = pool_new((unsigned)conf()->dkim_threads);
-	signd.files = pool_new(1);
+	signd.pool = pool_new((unsigned)conf()->dkim_threads, true);
+	signd.files = pool_new(1, false);
 	signd.ring =
 	    keyring_new(AT_FDCWD, strcmp(conf()->dkim_signer, "opendkim") == 0);
 }

@@ -6,10 +6,19 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "buf.h"
 #include "log.h"
 #include "loop.h"
+
+/*
+ * A pool of short jobs tells of each at once only while no other waits. Under
+ * load the loop hears of several together: waking it, and by its answers those
+ * who asked, for each job costs a tenth of a signature. A finished job waits
+ * for that no longer than this and the end of the next one.
+ */
+#define TELL_AFTER_NS (1000 * 1000)
 
 struct queue {
 	struct pool_job *head;
@@ -21,6 +30,9 @@ struct pool {
 	pthread_cond_t wake;
 	struct queue waiting;
 	struct queue finished;
+	bool is_sharing;      /* several finished jobs are told at once */
+	uint64_t finished_ns; /* when the first of them was */
+	bool is_told;	      /* the loop was woken for them */
 	bool is_ending;
 	int event; /* counts finished batches for the loop */
 	struct loop_io *io;
@@ -67,26 +79,47 @@ wait_for_job(struct pool *p)
 	return job;
 }
 
+static uint64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Called with the lock held. */
+static void
+tell_finished(struct pool *p, struct pool_job *job)
+{
+	const uint64_t one = 1;
+	uint64_t now = now_ns();
+
+	if (p->finished.head == NULL) {
+		p->finished_ns = now;
+	}
+	queue_add(&p->finished, job);
+	if (!p->is_told &&
+	    (!p->is_sharing || p->waiting.head == NULL ||
+		now - p->finished_ns >= TELL_AFTER_NS)) {
+		p->is_told = true;
+		/* The counter cannot overflow: the loop clears it. */
+		(void)!write(p->event, &one, sizeof(one));
+	}
+}
+
 static void *
 worker(void *arg)
 {
 	struct pool *p = arg;
-	const uint64_t one = 1;
 	struct pool_job *job;
 
 	pthread_mutex_lock(&p->lock);
 	while ((job = wait_for_job(p)) != NULL) {
-		bool was_empty;
-
 		pthread_mutex_unlock(&p->lock);
 		job->work(job);
 		pthread_mutex_lock(&p->lock);
-		was_empty = p->finished.head == NULL;
-		queue_add(&p->finished, job);
-		if (was_empty) {
-			/* The counter cannot overflow: the loop clears it. */
-			(void)!write(p->event, &one, sizeof(one));
-		}
+		tell_finished(p, job);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -115,6 +148,7 @@ on_finished(void *arg, unsigned ready)
 	(void)!read(p->event, &n, sizeof(n)); /* only clears the counter */
 	pthread_mutex_lock(&p->lock);
 	jobs = queue_take_all(&p->finished);
+	p->is_told = false;
 	pthread_mutex_unlock(&p->lock);
 	finish(p, jobs);
 }
@@ -133,7 +167,7 @@ processors(void)
 }
 
 struct pool *
-pool_new(unsigned threads)
+pool_new(unsigned threads, bool has_short_jobs)
 {
 	unsigned n = threads != 0 ? threads : processors();
 	struct pool *p = mem_alloc(sizeof(*p) + n * sizeof(p->threads[0]));
@@ -142,6 +176,7 @@ pool_new(unsigned threads)
 
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
+	p->is_sharing = has_short_jobs;
 	p->waiting.tail = &p->waiting.head;
 	p->finished.tail = &p->finished.head;
 	p->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

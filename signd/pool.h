@@ -22,8 +22,12 @@ struct pool_job {
 	bool is_cancelled; /* in done: the pool ended before work began */
 };
 
-/* Starts the threads; 0 takes one for every processor. Never NULL. */
-struct pool *pool_new(unsigned threads);
+/*
+ * Starts the threads; 0 takes one for every processor. has_short_jobs: under
+ * load several are finished before the loop hears of them, for up to a
+ * millisecond and the time of a job. Never NULL.
+ */
+struct pool *pool_new(unsigned threads, bool has_short_jobs);
 
 /* Waits for running work, cancels the rest; calls done for all. */
 void pool_free(struct pool **pp);
