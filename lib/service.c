@@ -155,6 +155,16 @@ on_listen(struct peer *p, uint32_t id, const void *msg)
 }
 
 static void
+on_ticket_key(struct peer *p, uint32_t id, const void *msg)
+{
+	(void)p;
+	(void)id;
+	if (service->ticket_key != NULL) {
+		service->ticket_key(msg);
+	}
+}
+
+static void
 serve_tool(struct tool *t)
 {
 	if (service->tool != NULL) {
@@ -246,6 +256,7 @@ on_master_down(struct peer *p, const char *error)
 static const struct peer_handler master_handlers[] = {
 	{ IPC_channel, on_channel },
 	{ IPC_listen, on_listen },
+	{ IPC_ticket_key, on_ticket_key },
 	{ IPC_tool, on_tool },
 	{ IPC_begin, on_begin },
 	{ IPC_drain, on_drain },

@@ -52,6 +52,8 @@ struct service {
 	const struct peer_handler *handlers;
 	/* A listening socket (taken). address is for the log. */
 	void (*listen)(int fd, const struct ipc_listen *m);
+	/* Keys of TLS tickets, before start and later. May be NULL. */
+	void (*ticket_key)(const struct ipc_ticket_key *m);
 	/* A tool asks; see tool.h. May be NULL. */
 	void (*tool)(struct tool *t);
 	/* Accept nothing new; call service_exit when all is done. NULL: exit

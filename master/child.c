@@ -69,6 +69,16 @@ child_peer(enum role role)
 	return NULL;
 }
 
+void
+child_each(enum role role, void (*fn)(struct peer *p))
+{
+	for (struct child *c = children; c != NULL; c = c->next) {
+		if (c->row->role == role && c->peer != NULL) {
+			fn(c->peer);
+		}
+	}
+}
+
 bool
 child_all_ready(void)
 {
@@ -130,6 +140,7 @@ introduce(struct child *c)
 	}
 	if (c->row->role == ROLE_SMTPD) {
 		listen_send(c->peer);
+		tickets_send(c->peer);
 	}
 	(void)peer_send(c->peer, IPC_begin, 0, &begin);
 }
@@ -298,6 +309,7 @@ child_start_all(void)
 
 		if (c->row->role == ROLE_SMTPD) {
 			listen_send(c->peer);
+			tickets_send(c->peer);
 		}
 		(void)peer_send(c->peer, IPC_begin, 0, &begin);
 	}

@@ -180,6 +180,7 @@ main(int argc, char **argv)
 	control_close();
 	child_fini();
 	listen_fini();
+	tickets_fini();
 	log_info("the mail system has ended");
 	log_flush();
 	loop_signal_free(&term);

@@ -57,6 +57,8 @@ bool child_all_ready(void);
 struct peer *child_peer(enum role role);
 /* A line for each process, for packetboat status. */
 void child_status(struct tool *t);
+/* Calls fn for every running process of a role. */
+void child_each(enum role role, void (*fn)(struct peer *p));
 /* What master exits with. */
 int child_exit_status(void);
 void child_fini(void);
@@ -69,6 +71,12 @@ int listen_bind(const struct conf *c, struct buf *error) MUST_CHECK;
 /* Sends every socket to a new smtpd. */
 void listen_send(struct peer *smtpd);
 void listen_fini(void);
+
+/* ---- tickets.c: keys of TLS session tickets ------------------------------ */
+
+/* Sends a new smtpd the keys; all get new ones when their time is over. */
+void tickets_send(struct peer *smtpd);
+void tickets_fini(void);
 
 /* ---- spool_files.c: files for writers ----------------------------------- */
 

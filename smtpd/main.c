@@ -1,4 +1,5 @@
 #include "service.h"
+#include "tickets.h"
 #include "worker.h"
 
 static const struct service smtpd = {
@@ -10,6 +11,7 @@ static const struct service smtpd = {
 	.peer_up = worker_peer_up,
 	.handlers = worker_handlers,
 	.listen = worker_listen,
+	.ticket_key = tickets_set_keys,
 	.drain = worker_drain,
 	.stop = worker_stop,
 };

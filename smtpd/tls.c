@@ -10,6 +10,7 @@
 #include "log.h"
 #include "service.h"
 #include "str.h"
+#include "tickets.h"
 
 static SSL_CTX *context;
 
@@ -32,7 +33,7 @@ set_options(SSL_CTX *c)
 	/* An idle connection must not keep two records of 16 KB. */
 	(void)SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
 	(void)SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-	(void)SSL_CTX_set_num_tickets(c, 1);
+	tickets_init(c);
 	(void)SSL_CTX_set_dh_auto(c, 1);
 	if (SSL_CTX_set_cipher_list(c, conf()->smtpd_tls_ciphers) != 1) {
 		fatal("smtpd_tls_ciphers: no cipher in \"%s\"",
@@ -116,6 +117,7 @@ tls_fini(void)
 {
 	SSL_CTX_free(context);
 	context = NULL;
+	tickets_fini();
 }
 
 bool
