@@ -57,8 +57,7 @@ limit_ttl(struct sts *x, uint32_t ttl_s)
 static void
 note_failure(struct sts_entry *e, const char *error)
 {
-	free(e->error);
-	e->error = mem_strdup(error);
+	sts_cache_set_error(e, error);
 	e->failed_us = clock_wall_us();
 	e->retry_us = clock_mono_us() + conf()->mta_sts_retry_time;
 	if (sts_entry_is_valid(e)) {
@@ -74,8 +73,7 @@ note_failure(struct sts_entry *e, const char *error)
 static void
 note_policy(struct sts_entry *e, struct sts_policy *policy)
 {
-	free(e->error);
-	e->error = NULL;
+	sts_cache_set_error(e, NULL);
 	e->retry_us = 0;
 	sts_cache_store(e, e->wanted_id, policy);
 	log_info("mta-sts: %s: policy fetched: mode %s, id %s, max_age %lu",
@@ -89,7 +87,6 @@ on_fetched(void *arg, struct sts_policy *policy, const char *error)
 	struct sts_entry *e = arg;
 	struct sts *x;
 
-	e->is_fetching = false;
 	if (error != NULL) {
 		note_failure(e, error);
 	} else {
@@ -99,15 +96,17 @@ on_fetched(void *arg, struct sts_policy *policy, const char *error)
 		stop_waiting(x);
 		loop_defer(&x->defer, done, x);
 	}
+	free(e->fetch);
+	e->fetch = NULL;
 }
 
 static void
 begin_fetch(struct sts_entry *e, const char *id)
 {
-	if (!e->is_fetching) {
-		e->is_fetching = true;
+	if (e->fetch == NULL) {
+		e->fetch = mem_alloc(sizeof(*e->fetch));
 		str_copy(e->wanted_id, sizeof(e->wanted_id), str_of(id));
-		sts_fetch_start(&e->fetch, e->known.domain, on_fetched, e);
+		sts_fetch_start(e->fetch, e->known.domain, on_fetched, e);
 	}
 }
 

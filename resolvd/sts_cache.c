@@ -12,26 +12,35 @@
 
 #define FILE_NAME "mta-sts"
 
-/* So many lines that do not count any more are always allowed. */
-#define STALE_MIN 1000
+/* So much that does not count any more is always allowed in the file, bytes.
+ */
+#define STALE_MIN (1024 * 1024)
 
 TAILQ_HEAD(entry_list, sts_entry);
 
 static struct {
 	struct map *by_domain;
 	struct entry_list by_use; /* longest ago first */
-	size_t n_lines;		  /* in the file */
+	size_t bytes;		  /* of memory, as size_of counts */
+	size_t live_bytes;	  /* of the file, when it was last replaced */
+	size_t file_bytes;
 } cache;
 
 /* ---- what an entry says ------------------------------------------------- */
 
+static uint64_t
+expires_s(const struct sts_known *k)
+{
+	uint64_t most_s = conf()->mta_sts_max_age / US_PER_S;
+	uint64_t age_s = k->policy.max_age_s;
+
+	return k->fetched_s + (age_s < most_s ? age_s : most_s);
+}
+
 uint64_t
 sts_entry_expires_s(const struct sts_entry *e)
 {
-	uint64_t most_s = conf()->mta_sts_max_age / US_PER_S;
-	uint64_t age_s = e->known.policy.max_age_s;
-
-	return e->known.fetched_s + (age_s < most_s ? age_s : most_s);
+	return expires_s(&e->known);
 }
 
 bool
@@ -52,31 +61,51 @@ sts_entry_is_old(const struct sts_entry *e)
 
 /* ---- the table ---------------------------------------------------------- */
 
+/* An entry with its places in tables. */
+static size_t
+size_of(const struct sts_entry *e)
+{
+	return sizeof(*e) + 2 * strlen(e->known.domain) + 128 +
+	    e->known.policy.mx.cap + (e->error != NULL ? STS_ERROR_SIZE : 0);
+}
+
 static void
 entry_free(struct sts_entry *e)
 {
+	cache.bytes -= size_of(e);
 	TAILQ_REMOVE(&cache.by_use, e, by_use);
 	(void)map_del(cache.by_domain, str_of(e->known.domain));
-	sts_fetch_end(&e->fetch);
+	if (e->fetch != NULL) {
+		sts_fetch_end(e->fetch);
+		free(e->fetch);
+	}
 	sts_policy_fini(&e->known.policy);
 	free(e->error);
 	free(e);
 }
 
+/* The one used last stays: somebody has it in hand. */
 static void
 make_room(void)
 {
 	struct sts_entry *e = TAILQ_FIRST(&cache.by_use);
 
-	while (e != NULL &&
-	    map_len(cache.by_domain) >= conf()->mta_sts_cache_size) {
+	while (cache.bytes > conf()->mta_sts_cache_size &&
+	    e != TAILQ_LAST(&cache.by_use, entry_list)) {
 		struct sts_entry *next = TAILQ_NEXT(e, by_use);
 
-		if (!e->is_fetching) {
+		if (e->fetch == NULL) {
 			entry_free(e);
 		}
 		e = next;
 	}
+}
+
+static void
+use(struct sts_entry *e)
+{
+	TAILQ_REMOVE(&cache.by_use, e, by_use);
+	TAILQ_INSERT_TAIL(&cache.by_use, e, by_use);
 }
 
 struct sts_entry *
@@ -85,8 +114,7 @@ sts_cache_find(const char *domain)
 	struct sts_entry *e = map_get(cache.by_domain, str_of(domain));
 
 	if (e != NULL) {
-		TAILQ_REMOVE(&cache.by_use, e, by_use);
-		TAILQ_INSERT_TAIL(&cache.by_use, e, by_use);
+		use(e);
 	}
 	return e;
 }
@@ -97,13 +125,14 @@ sts_cache_get(const char *domain)
 	struct sts_entry *e = sts_cache_find(domain);
 
 	if (e == NULL) {
-		make_room();
 		e = mem_alloc(sizeof(*e));
 		str_copy(
 		    e->known.domain, sizeof(e->known.domain), str_of(domain));
 		TAILQ_INIT(&e->waiting);
 		TAILQ_INSERT_TAIL(&cache.by_use, e, by_use);
 		(void)map_put(cache.by_domain, str_of(domain), e);
+		cache.bytes += size_of(e);
+		make_room();
 	}
 	return e;
 }
@@ -115,6 +144,27 @@ sts_cache_next(size_t *at)
 	void *value;
 
 	return map_next(cache.by_domain, at, &key, &value) ? value : NULL;
+}
+
+void
+sts_cache_set_error(struct sts_entry *e, const char *error)
+{
+	cache.bytes -= size_of(e);
+	free(e->error);
+	e->error = error != NULL ? mem_strdup(error) : NULL;
+	cache.bytes += size_of(e);
+}
+
+static void
+set_known(struct sts_entry *e, const struct sts_known *k)
+{
+	cache.bytes -= size_of(e);
+	sts_policy_fini(&e->known.policy);
+	e->known = *k;
+	e->has_policy = true;
+	cache.bytes += size_of(e);
+	use(e);
+	make_room();
 }
 
 /* ---- the file ----------------------------------------------------------- */
@@ -133,14 +183,13 @@ compact(void)
 	struct buf text = { 0 };
 	struct sts_entry *e;
 
-	cache.n_lines = 0;
 	buf_puts(&text, STS_FILE_HEAD);
 	TAILQ_FOREACH (e, &cache.by_use, by_use) {
 		if (sts_entry_is_valid(e)) {
 			sts_line_put(&text, &e->known);
-			cache.n_lines++;
 		}
 	}
+	cache.live_bytes = cache.file_bytes = text.len;
 	saver_replace(FILE_NAME, &text, on_saved, NULL);
 }
 
@@ -148,19 +197,19 @@ void
 sts_cache_store(struct sts_entry *e, const char *id, struct sts_policy *policy)
 {
 	struct buf line = { 0 };
+	struct sts_known k = { .fetched_s = clock_wall_us() / US_PER_S,
+		.policy = *policy };
 
-	sts_policy_fini(&e->known.policy);
-	e->known.policy = *policy;
 	*policy = (struct sts_policy){ 0 };
-	str_copy(e->known.id, sizeof(e->known.id), str_of(id));
-	e->known.fetched_s = clock_wall_us() / US_PER_S;
-	e->has_policy = true;
-	if (cache.n_lines >= 2 * map_len(cache.by_domain) + STALE_MIN) {
+	str_copy(k.domain, sizeof(k.domain), str_of(e->known.domain));
+	str_copy(k.id, sizeof(k.id), str_of(id));
+	set_known(e, &k);
+	if (cache.file_bytes > 2 * cache.live_bytes + STALE_MIN) {
 		compact();
 		return;
 	}
 	sts_line_put(&line, &e->known);
-	cache.n_lines++;
+	cache.file_bytes += line.len;
 	saver_append(FILE_NAME, &line, UINT64_MAX, on_saved, NULL);
 }
 
@@ -169,12 +218,13 @@ static void
 take_over(struct sts_known *k)
 {
 	uint64_t now_s = clock_wall_us() / US_PER_S;
-	struct sts_entry *e = sts_cache_get(k->domain);
 
-	sts_policy_fini(&e->known.policy);
-	e->known = *k;
-	e->known.fetched_s = k->fetched_s < now_s ? k->fetched_s : now_s;
-	e->has_policy = true;
+	k->fetched_s = k->fetched_s < now_s ? k->fetched_s : now_s;
+	if (expires_s(k) > now_s) {
+		set_known(sts_cache_get(k->domain), k);
+	} else {
+		sts_policy_fini(&k->policy);
+	}
 }
 
 static void
@@ -252,5 +302,6 @@ sts_cache_stop(void)
 		entry_free(e);
 	}
 	map_free(&cache.by_domain, NULL);
+	bug_on(cache.bytes != 0);
 	saver_stop();
 }

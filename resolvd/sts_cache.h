@@ -2,7 +2,7 @@
  * The MTA-STS policies that are known, by domain: in memory, and in a file of
  * the working directory, so that an attacker who keeps us from fetching gains
  * nothing by a restart (RFC 8461 section 10.2). Those used longest ago go
- * when there are more than mta_sts_cache_size.
+ * when all together take more than mta_sts_cache_size.
  */
 #ifndef RESOLVD_STS_CACHE_H
 #define RESOLVD_STS_CACHE_H
@@ -25,10 +25,9 @@ struct sts_entry {
 	char *error;
 	uint64_t failed_us; /* clock_wall_us */
 	uint64_t retry_us;  /* clock_mono_us; no fetch before */
-	/* The one under way. An entry stays as long. */
-	bool is_fetching;
+	/* The one under way; the entry stays as long. */
+	struct sts_fetch *fetch;     /* NULL: none */
 	char wanted_id[STS_ID_SIZE]; /* of the record that asked for it */
-	struct sts_fetch fetch;
 	TAILQ_HEAD(, sts) waiting;
 };
 
@@ -41,6 +40,9 @@ void sts_cache_stop(void);
 struct sts_entry *sts_cache_find(const char *domain);
 /* The same, made when it is new. */
 struct sts_entry *sts_cache_get(const char *domain);
+
+/* Keeps why the last fetch has failed; NULL: it has not. */
+void sts_cache_set_error(struct sts_entry *e, const char *error);
 
 /* Takes over a policy (which is empty then), fetched now, and keeps it. */
 void sts_cache_store(

@@ -1,12 +1,17 @@
 """MTA-STS (RFC 8461): policies fetched from real web servers, and what they do to deliveries."""
 
 import hashlib
+import os
+import pathlib
+import re
+import signal
 import ssl
 
 import pytest
 
 from lib.policy import policy_text
-from lib.process import run
+from lib.process import children, run
+from lib.wait import wait_for
 
 SENDER = "orders@shop.test"
 HOST = "mx.sink.test"
@@ -276,6 +281,31 @@ def test_postfix_and_users_of_their_own(new_packetboat, boat_options, new_postfi
     message_id = submit(boat, "bob@postfix.test")
     assert receiver.mail.wait(1)[0].recipient == "bob@postfix.test"
     assert delivery(boat, message_id)["tls"]["policy"] == "sts"
+
+
+@pytest.mark.root
+def test_child_that_fetches_has_a_pipe_and_the_network_only(new_packetboat, boat_options, sink, new_policy):
+    new_policy("sink.test", policy_text(HOST) * 50, location="limit_rate 10;")
+    boat = new_packetboat(mode="root", **boat_options | {"mta_sts_fetch_timeout": "30s"})
+    resolvd = boat.pids("resolvd")[0]
+    message_id = submit(boat)
+
+    def look():
+        child = next(iter(children(resolvd)))
+        found = [os.readlink(link) for link in pathlib.Path(f"/proc/{child}/fd").iterdir()]
+        assert any(name.startswith("socket:") for name in found)
+        return child, found
+    child, descriptors = wait_for(look, 20, "the child that fetches")
+    status = pathlib.Path(f"/proc/{child}/status").read_text()
+    assert re.search(r"^Seccomp:\s2$", status, re.M) and re.search(r"^NoNewPrivs:\s1$", status, re.M)
+    assert re.search(r"^Uid:\s(?!0\s)", status, re.M) and re.search(r"^CapEff:\s0+$", status, re.M)
+    # Its result's pipe; libcurl has its connection and a pair to wake itself.
+    assert sum(name.startswith("pipe:") for name in descriptors) == 1, descriptors
+    assert all(name.startswith(("pipe:", "socket:", "anon_inode:")) for name in descriptors), descriptors
+    assert len(descriptors) <= 5, descriptors
+    os.kill(child, signal.SIGKILL)
+    assert delivery(boat, message_id)["tls"]["policy"] == "may"
+    boat.wait_log("ended without a result")
 
 
 def tlsa(certificate) -> str:
