@@ -5,8 +5,10 @@ import pathlib
 import re
 import signal
 import socket
+import threading
 
 import dns.exception
+import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
@@ -241,3 +243,75 @@ def quote(text: str) -> str:
         return text
     pieces = [text[i:i + 250] for i in range(0, len(text), 250)] or [""]
     return " ".join('"' + p.replace("\\", "\\\\").replace('"', '\\"') + '"' for p in pieces)
+
+
+class LyingResolver:
+    """Stands between the suite and a name server, and spoils the answers about some names.
+
+    rules[name] is one of: servfail, refused, silence, garbage, truncated, other-id; names below it count too.
+    """
+
+    def __init__(self, address: str, upstream: NameServer):
+        self.address = address
+        self.upstream = upstream
+        self.rules: dict[str, str] = {}
+        self.questions: list[tuple[str, str]] = []
+        self.stopping = False
+        self.thread: threading.Thread | None = None
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, free_port(address, socket.SOCK_DGRAM)))
+        self.port = self.socket.getsockname()[1]
+
+    @property
+    def dns_server(self) -> str:
+        return f"{self.address}@{self.port}"
+
+    def count(self, name: str, kind: str) -> int:
+        return self.questions.count((name, kind))
+
+    def start(self):
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+        return self
+
+    def stop(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
+            self.stopping = True
+            waker.sendto(b"", (self.address, self.port))
+        self.thread.join(5)
+        self.socket.close()
+
+    def _rule(self, name: str) -> str:
+        return next((rule for zone, rule in self.rules.items() if name == zone or name.endswith("." + zone)), "")
+
+    def _serve(self):
+        while True:
+            data, peer = self.socket.recvfrom(4096)
+            if self.stopping:
+                return
+            question = dns.message.from_wire(data)
+            name = question.question[0].name.to_text(omit_final_dot=True).lower()
+            self.questions.append((name, dns.rdatatype.to_text(question.question[0].rdtype)))
+            answer = self._answer(question, data, self._rule(name))
+            if answer is not None:
+                self.socket.sendto(answer, peer)
+
+    def _answer(self, question, data: bytes, rule: str) -> bytes | None:
+        made = dns.message.make_response(question)
+        if rule == "silence":
+            return None
+        if rule == "garbage":
+            return data[:2] + b"\xff" * 40
+        if rule == "other-id":
+            made.id ^= 1
+            return made.to_wire()
+        if rule == "truncated":
+            made.flags |= dns.flags.TC
+            return made.to_wire()
+        if rule in ("servfail", "refused"):
+            made.set_rcode(dns.rcode.from_text(rule))
+            return made.to_wire()
+        try:
+            return dns.query.udp(question, self.upstream.address, timeout=2, port=self.upstream.port).to_wire()
+        except (OSError, dns.exception.DNSException):
+            return None
