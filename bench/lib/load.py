@@ -39,6 +39,7 @@ WORKLOADS = [
     Workload("relay-tls-auth", tls=True),
     Workload("relay-tls-auth-many", tls=True, reuse=True),
     Workload("relay-dkim", dkim=True),
+    Workload("relay-dkim-many", dkim=True, reuse=True),
 ]
 
 
