@@ -16,6 +16,7 @@
 #include "qmgr.h"
 #include "recover.h"
 #include "reports.h"
+#include "source_used.h"
 #include "sources.h"
 #include "tls_learn.h"
 
@@ -260,6 +261,7 @@ put_small(struct qmgr *q)
 		    &(struct ckp_reason){ .number = number, .text = text });
 	}
 	put_tls_sites(q);
+	source_used_each(q, put_event);
 	at = 0;
 	while (core_tenant_next(q->core, &at, &t)) {
 		if (t.quota_used != 0) {

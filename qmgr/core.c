@@ -9,6 +9,7 @@
 #define MAX_NAMES (1u << 23)
 #define MAX_TENANTS (1u << 22)
 #define MAX_RINGS (1u << 23)
+#define MAX_WARMS (1u << 22)
 #define MAX_GATES (1u << 24)
 #define MAX_JOBS (1u << 22)
 
@@ -120,6 +121,7 @@ init_slabs(struct core *c)
 		{ &c->fqs, sizeof(struct fq), c->conf.max_rcpts },
 		{ &c->paths, sizeof(struct path), MAX_RINGS },
 		{ &c->jobs, sizeof(struct job), MAX_JOBS },
+		{ &c->warms, sizeof(struct warm), MAX_WARMS },
 	};
 
 	for (size_t i = 0; i < array_len(all); i++) {
@@ -158,6 +160,8 @@ init_tables(struct core *c)
 		{ &c->ring_by_id, &c->rings, offsetof(struct ring, chain),
 		    ring_hash },
 		{ &c->fq_by_id, &c->fqs, offsetof(struct fq, chain), fq_hash },
+		{ &c->warm_by_key, &c->warms, offsetof(struct warm, chain),
+		    warm_hash },
 	};
 
 	for (size_t i = 0; i < array_len(all); i++) {
@@ -194,6 +198,7 @@ core_new(const struct core_config *conf, uint64_t now_us)
 	c->sweep_at = 1;
 	c->sources = mem_alloc(CORE_SOURCES * sizeof(*c->sources));
 	c->pools = mem_alloc(CORE_SOURCES * sizeof(*c->pools));
+	c->ceilings = mem_alloc(CORE_SOURCES * sizeof(*c->ceilings));
 	c->max_timers = MAX_GATES + MAX_RINGS + MAX_NAMES;
 	c->timers = slab_reserve((c->max_timers + 1ULL) * sizeof(*c->timers));
 	if (c->timers == NULL || init_slabs(c) != 0 || init_tables(c) != 0 ||
@@ -213,11 +218,11 @@ core_free(struct core **core)
 	}
 	struct slab *slabs[] = { &c->msgs, &c->rcpts, &c->segments, &c->domains,
 		&c->sites, &c->providers, &c->tenants, &c->flows, &c->gates,
-		&c->rings, &c->fqs, &c->paths, &c->jobs };
+		&c->rings, &c->fqs, &c->paths, &c->jobs, &c->warms };
 	struct htab *tables[] = { &c->msg_by_id, &c->segment_by_id,
 		&c->domain_by_name, &c->site_by_name, &c->provider_by_name,
-		&c->tenant_by_id, &c->flow_by_id, &c->ring_by_id,
-		&c->fq_by_id };
+		&c->tenant_by_id, &c->flow_by_id, &c->ring_by_id, &c->fq_by_id,
+		&c->warm_by_key };
 
 	name_fini(c);
 	for (size_t i = 0; i < array_len(tables); i++) {
@@ -230,6 +235,7 @@ core_free(struct core **core)
 	slab_release(c->timers, (c->max_timers + 1ULL) * sizeof(*c->timers));
 	free(c->sources);
 	free(c->pools);
+	free(c->ceilings);
 	free(c->notes);
 	free(c);
 	*core = NULL;
@@ -302,6 +308,7 @@ core_advance(struct core *core, uint64_t now_us)
 	is_more = domain_move(core) || is_more;
 	is_more = message_sweep(core) || is_more;
 	name_collect(core);
+	warm_collect(core);
 	/* What is said by core_next has its own part of the turn. */
 	core->budget = core->conf.slice;
 	return is_more;

@@ -202,6 +202,25 @@ bool path_next_cancel(struct core *core, struct core_out *out);
 /* A job of the next ring that has one, or a recipient found too old. */
 bool schedule_next(struct core *core, struct core_out *out);
 
+/* ---- core_warm.c: ceilings of source addresses ------------------------- */
+
+uint64_t warm_hash(const void *elem, uint64_t seed);
+/* The count of the path's address and provider is there, if it needs one. */
+void warm_prepare(struct core *core, const struct path *p);
+/* Its gate, or NIL. */
+uint32_t warm_gate(const struct core *core, const struct path *p);
+/* Recipients that may still be tried today. */
+uint32_t warm_left(const struct core *core, uint32_t warm);
+/* None; *until_us is when there are again. */
+bool warm_is_used_up(
+    const struct core *core, uint32_t warm, uint64_t *until_us);
+/* One is tried; has its result; was not tried after all. day: when it was. */
+void warm_use(struct core *core, uint32_t warm);
+void warm_answered(struct core *core, uint32_t warm, uint32_t day);
+void warm_unuse(struct core *core, uint32_t warm, uint32_t day);
+/* Forgets some of those of other days. */
+void warm_collect(struct core *core);
+
 /* ---- core_job.c -------------------------------------------------------------
  */
 

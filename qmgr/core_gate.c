@@ -36,6 +36,10 @@ gate_ticket(const struct core *core, uint32_t gate)
 	const struct gate *g = gate_at(core, gate);
 	unsigned bit = g->level + (g->from != 0 ? CORE_LEVELS - 2u : 0);
 
+	if (g->level == GATE_WARM) {
+		return 1u << 7;
+	}
+
 	return (uint8_t)(1u << bit);
 }
 
@@ -176,6 +180,10 @@ gate_is_open(
 		*on_quota = true;
 		return false;
 	}
+	if (g->level == GATE_WARM &&
+	    warm_is_used_up(core, g->owner, until_us)) {
+		return false;
+	}
 	if (g->is_shut || l->is_paused ||
 	    (l->max_conn > 0 && g->inflight >= l->max_conn)) {
 		return false;
@@ -193,8 +201,14 @@ gate_stop(const struct core *core, uint32_t gate)
 	const struct gate *g = gate_at(core, gate);
 	const struct core_limits *l = gate_limits(core, g);
 
+	uint64_t until_us;
+
 	if (g->is_shut) {
 		return CORE_STOP_SHUT;
+	}
+	if (g->level == GATE_WARM &&
+	    warm_is_used_up(core, g->owner, &until_us)) {
+		return CORE_STOP_CEILING;
 	}
 	if (l->is_paused) {
 		return CORE_STOP_PAUSED;
@@ -231,6 +245,9 @@ gate_take(struct core *core, uint32_t gate)
 	struct gate *g = gate_at(core, gate);
 	const struct core_limits *l = gate_limits(core, g);
 
+	if (g->level == GATE_WARM) {
+		warm_use(core, g->owner);
+	}
 	if (has_rcpt_rate(l)) {
 		uint64_t from = g->rcpt_tat_us > core->now_us ? g->rcpt_tat_us
 							      : core->now_us;

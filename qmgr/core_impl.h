@@ -66,11 +66,13 @@ struct core {
 
 	struct slab msgs, rcpts, segments, domains, sites, providers;
 	struct slab tenants, flows, gates, rings, fqs, paths, jobs;
+	struct slab warms;
 	struct htab msg_by_id, segment_by_id, domain_by_name, site_by_name;
 	struct htab provider_by_name, tenant_by_id, flow_by_id, ring_by_id;
-	struct htab fq_by_id;
+	struct htab fq_by_id, warm_by_key;
 	struct source *sources; /* CORE_SOURCES */
 	struct pool *pools;	/* CORE_SOURCES */
+	uint32_t *ceilings;	/* CORE_SOURCES, by address */
 
 	struct wheel wheel;
 	struct timer *timers; /* a heap, from 1 */
@@ -95,6 +97,7 @@ struct core {
 	uint32_t sweep_at; /* next message to look at */
 	uint32_t gc_domain;
 	uint32_t gc_site;
+	uint32_t gc_warm;
 	uint32_t by_state[CORE_RCPT_ENDED + 1];
 	size_t name_bytes;
 
@@ -127,6 +130,7 @@ CORE_AT(ring, rings)
 CORE_AT(fq, fqs)
 CORE_AT(path, paths)
 CORE_AT(job, jobs)
+CORE_AT(warm, warms)
 #undef CORE_AT
 
 #define CORE_KIN(name, type, plural, member)                                   \

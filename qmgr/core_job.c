@@ -16,8 +16,14 @@ enter_gates(struct core *core, struct job *j)
 	if (t->parent != j->tenant) {
 		j->gates[j->ngates++] = tenant_at(core, t->parent)->gate;
 	}
+	j->warm_day = core->now_s / 86400;
 	for (uint32_t k = 0; k < j->ngates; k++) {
+		const struct gate *g = gate_at(core, j->gates[k]);
+
 		gate_enter(core, j->gates[k]);
+		if (g->level == GATE_WARM) {
+			j->warm = g->owner;
+		}
 	}
 }
 
@@ -203,6 +209,9 @@ job_result(struct core *core, uint32_t job, uint32_t rcpt,
 	    rcpt_at(core, rcpt)->attempts == 0) {
 		tenant_unuse(core, j->tenant, j->quota_hour);
 	}
+	if (j->warm != NIL) {
+		warm_answered(core, j->warm, j->warm_day);
+	}
 	apply(core, rcpt, r, v);
 	if (j->nrcpt == 0) {
 		job_finish(core, job);
@@ -221,6 +230,11 @@ core_result(struct core *core, uint64_t id, uint16_t ordinal,
 	}
 	if (i == NIL) {
 		return -ENOENT;
+	}
+	/* Not when deliver died: nobody knows what it has tried. */
+	if (r->outcome == OUTCOME_RETURNED && job_at(core, job)->warm != NIL) {
+		warm_unuse(
+		    core, job_at(core, job)->warm, job_at(core, job)->warm_day);
 	}
 	job_result(core, job, i, r, v);
 	return 0;

@@ -9,6 +9,7 @@
 
 #include "attr.h"
 #include "core.h"
+#include "str.h"
 
 /* What limits apply to. Each level is checked for each job. */
 enum core_level {
@@ -139,6 +140,47 @@ struct core_path_past {
 /* The path is made if it is not there. -ENOENT: no such site or source. */
 int core_path_restore(struct core *core, uint32_t site, uint32_t source,
     const struct core_path_past *past) MUST_CHECK;
+
+/* ---- source addresses that are warmed up ------------------------------- */
+
+/* What was tried from an address at a provider on a day. */
+struct core_warm {
+	uint32_t address;
+	uint64_t provider; /* core_provider_key */
+	uint32_t day;	   /* since 1970, UTC */
+	uint32_t used;	   /* recipients that had a result */
+};
+
+/* A provider (or a site that has none) by its name; the same in each run. */
+uint64_t core_provider_key(struct str name);
+
+/*
+ * The source is this address of the shell's, below CORE_SOURCES; several
+ * sources may be, and share its ceiling. -EINVAL: out of range.
+ */
+int core_source_address(
+    struct core *core, uint32_t source, uint32_t address) MUST_CHECK;
+
+/*
+ * At most so many recipients are tried from the address at each provider in a
+ * day (UTC); 0: any number. One that was returned untried is not counted.
+ * -EINVAL: out of range.
+ */
+int core_ceiling_set(
+    struct core *core, uint32_t address, uint32_t ceiling) MUST_CHECK;
+
+/* Recovery: what was tried; one more that was. Other days are ignored. */
+void core_warm_set(struct core *core, const struct core_warm *w);
+void core_warm_add(
+    struct core *core, uint32_t address, uint64_t provider, uint32_t day);
+/* Recovery: n are being tried at the site, from an address that nobody knows:
+ * they count at all of them. */
+void core_warm_any(struct core *core, uint32_t site, uint32_t n);
+
+/* All of today, or those that have changed since they were given here; *at
+ * begins with 0. False at the end. */
+bool core_warm_next(
+    struct core *core, bool is_untold, uint32_t *at, struct core_warm *out);
 
 /*
  * A path (from CORE_JOB or core_path_next) gets no new jobs until until_us;

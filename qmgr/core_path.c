@@ -15,9 +15,13 @@ path_gates(const struct core *core, const struct path *p, uint32_t *gates)
 	uint32_t heads[] = { s->gate,
 		s->provider == NIL ? NIL
 				   : provider_at(core, s->provider)->gate };
+	uint32_t warm = warm_gate(core, p);
 	uint32_t n = 0;
 
 	gates[n++] = core->sources[p->source].gate;
+	if (warm != NIL) {
+		gates[n++] = warm;
+	}
 	for (size_t i = 0; i < array_len(heads); i++) {
 		uint32_t own;
 

@@ -35,6 +35,22 @@ struct gate {
 	bool is_shut; /* a source that may not be used */
 };
 
+/* The level of a gate at a warming address and a provider; owner is the
+ * struct warm. */
+#define GATE_WARM CORE_LEVELS
+
+/* What was tried from an address at a provider on a day. */
+struct warm {
+	uint32_t chain;
+	uint32_t address;
+	uint64_t provider; /* core_provider_key */
+	uint32_t gate;	   /* NIL: the place is free */
+	uint32_t day;	   /* since 1970, UTC */
+	uint32_t used;	   /* recipients */
+	uint32_t out;	   /* of these, in jobs now */
+	uint32_t told;	   /* by core_warm_next */
+};
+
 struct tenant {
 	uint32_t account;
 	uint32_t sub;
@@ -62,7 +78,8 @@ struct flow {
 struct source {
 	uint32_t gate; /* NIL: never named */
 	uint32_t pool;
-	uint32_t next; /* source + 1 of the same pool, 0 ends */
+	uint32_t address; /* + 1; 0: none that has a ceiling */
+	uint32_t next;	  /* source + 1 of the same pool, 0 ends */
 };
 
 struct pool {
@@ -146,7 +163,7 @@ struct path {
 };
 
 /* Gates that a path passes, and a job with its tenants'. */
-#define PATH_GATES 5u
+#define PATH_GATES 6u
 #define JOB_GATES (PATH_GATES + 2u)
 
 struct job {
@@ -160,6 +177,8 @@ struct job {
 	uint32_t rcpts;
 	uint32_t nrcpt;
 	uint32_t quota_hour;
+	uint32_t warm; /* that it counts at, or NIL */
+	uint32_t warm_day;
 	int8_t feedback; /* worst enum core_feedback so far */
 };
 

@@ -6,8 +6,10 @@ passes(struct core *core, uint32_t path)
 {
 	const struct path *p = path_at(core, path);
 	uint32_t gates[PATH_GATES];
-	uint32_t n = path_gates(core, p, gates);
+	uint32_t n;
 
+	warm_prepare(core, p);
+	n = path_gates(core, p, gates);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t gate = gates[i];
 		uint64_t until_us;
@@ -120,6 +122,9 @@ take(struct core *core, uint32_t job, uint32_t leaf, uint32_t class)
 	for (uint32_t k = 0; k < j->ngates; k++) {
 		least(&limit,
 		    gate_limits(core, gate_at(core, j->gates[k]))->rcpt_burst);
+	}
+	if (j->warm != NIL) {
+		least(&limit, warm_left(core, j->warm));
 	}
 	if ((msg_at(core, j->msg)->flags & CORE_SINGLE) != 0) {
 		limit = 1;

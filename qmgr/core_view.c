@@ -50,8 +50,8 @@ view_gate(const struct core *core, uint32_t gate, struct core_path_view *v)
 {
 	const struct gate *g = gate_at(core, gate);
 
-	v->blocked_by = g->level;
-	v->is_blocked_from = g->from != 0;
+	v->blocked_by = g->level == GATE_WARM ? CORE_LEVEL_PROVIDER : g->level;
+	v->is_blocked_from = g->from != 0 || g->level == GATE_WARM;
 	v->until_us = gate_until(core, g);
 	v->stop = gate_stop(core, gate);
 }

@@ -105,6 +105,7 @@ enum core_stop {
 	CORE_STOP_CONNECTIONS,
 	CORE_STOP_MESSAGES,   /* per time */
 	CORE_STOP_RECIPIENTS, /* per time */
+	CORE_STOP_CEILING,    /* the day's, of a source in its warm-up */
 };
 
 struct core_path_view {

@@ -9,6 +9,7 @@
 #include "core_view.h"
 #include "log.h"
 #include "qmgr.h"
+#include "source_used.h"
 #include "tenants.h"
 
 /* Short enough that what comes in meanwhile is little against spool_min_free.
@@ -168,6 +169,7 @@ on_timer(void *arg)
 	pressure_check(q);
 	if (++q->pressure_ticks % QUOTAS_EVERY == 0) {
 		tenants_write_quotas(q);
+		source_used_write(q);
 	}
 	loop_timer_arm(q->pressure_timer, INTERVAL_US);
 }

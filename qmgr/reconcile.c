@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core_limits.h"
 #include "core_name.h"
 #include "core_view.h"
 #include "jobs.h"
@@ -111,6 +112,7 @@ adopt(struct qmgr *q, unsigned index, const struct ipc_running *m, uint32_t msg)
 		sources_default(q), ordinals, n, &core_job) < 0) {
 		return; /* its results will be late ones */
 	}
+	core_warm_any(q->core, core_site(q->core, m->site, NULL), n);
 	job = jobs_adopt(q->jobs, m->job);
 	job->core = core_job;
 	job->msgid = m->msgid;

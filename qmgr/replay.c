@@ -13,6 +13,7 @@
 #include "paths.h"
 #include "qmgr.h"
 #include "reports.h"
+#include "source_used.h"
 #include "tls_learn.h"
 
 /* An accepted record whose place has not been read. */
@@ -399,6 +400,9 @@ on_other(struct qmgr *q, unsigned type, const void *event)
 	case EVENT_path_state:
 		paths_restore(q, event);
 		break;
+	case EVENT_source_used:
+		source_used_restore(q, event);
+		break;
 	case EVENT_quota_used: {
 		const struct event_quota_used *e = event;
 
@@ -427,6 +431,7 @@ replay_record(struct qmgr *q, const struct plog_record *rec, uint64_t lsn)
 			reports_restore_consumed(q, &c.msgid);
 			return;
 		}
+		source_used_replay(q, rec->type, rec->rec);
 		msg = core_find(q->core, &c.msgid);
 		if (msg != CORE_NONE && is_final(rec->type)) {
 			on_final(q, msg, c.rcpt);

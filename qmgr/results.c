@@ -13,6 +13,7 @@
 #include "log.h"
 #include "qmgr.h"
 #include "reply_class.h"
+#include "source_used.h"
 #include "sources.h"
 #include "tls_learn.h"
 
@@ -315,6 +316,9 @@ apply_late(struct qmgr *q, struct ipc_result *r)
 	};
 	dsn_hold(q, msg);
 	if (core_result_late(q->core, msg, r->rcpt, &c, &v) == 0) {
+		if (r->outcome != OUTCOME_RETURNED) {
+			source_used_late(q, r);
+		}
 		settle(q, &s, r, &v);
 	}
 	dsn_unhold(q, msg);

@@ -21,7 +21,8 @@ struct address {
 	bool is_good;
 	bool is_named; /* by this accountd */
 	bool is_gone;
-	bool is_static; /* of inet_interfaces_out */
+	bool is_static;	 /* of inet_interfaces_out */
+	bool is_warming; /* source_used events are about it */
 };
 
 /* What the core knows under a number: an address as a pool uses it. */
@@ -48,7 +49,9 @@ tell_core(struct qmgr *q, uint32_t number)
 {
 	const struct source *s = &q->sources->all[number];
 
-	if (core_source_set(q->core, number, s->pool, s->is_usable) < 0) {
+	if (core_source_set(q->core, number, s->pool, s->is_usable) < 0 ||
+	    (s->address < CORE_SOURCES &&
+		core_source_address(q->core, number, s->address) < 0)) {
 		log_error("source %u: the core does not take it", number);
 	}
 }
@@ -78,11 +81,24 @@ get_source(struct qmgr *q, uint32_t address, uint32_t pool)
 	return t->n++;
 }
 
+static void
+set_ceiling(struct qmgr *q, uint32_t address, uint32_t ceiling)
+{
+	q->sources->addresses[address].ceiling = ceiling;
+	if (core_ceiling_set(q->core, address, ceiling) < 0) {
+		log_error("source address %s: the core does not take it",
+		    q->sources->addresses[address].ip);
+	}
+}
+
 void
 sources_tell_core(struct qmgr *q)
 {
 	for (uint32_t i = 0; i < q->sources->n; i++) {
 		tell_core(q, i);
+	}
+	for (uint32_t i = 0; i < q->sources->n_addresses; i++) {
+		set_ceiling(q, i, q->sources->addresses[i].ceiling);
 	}
 }
 
@@ -275,7 +291,7 @@ withdraw(struct qmgr *q, struct address *a)
 
 	a->is_gone = !a->is_static;
 	a->is_good = a->is_static;
-	a->ceiling = 0;
+	set_ceiling(q, (uint32_t)(a - q->sources->addresses), 0);
 	a->pool = a->is_static ? 0 : a->pool;
 	renew(&a->name, STR(""));
 	settle(q, pool);
@@ -317,10 +333,19 @@ sources_plan(struct qmgr *q, const struct ipc_source_plan *m)
 {
 	struct address *a = find_address(q->sources, m->ip);
 
-	if (a != NULL) {
-		a->ceiling = m->ceiling;
-		renew(&a->reason, m->reason);
+	if (a == NULL) {
+		return;
 	}
+	renew(&a->reason, m->reason);
+	set_ceiling(q, (uint32_t)(a - q->sources->addresses), m->ceiling);
+	if (m->ceiling == 0) {
+		a->is_warming = false;
+	} else if (!a->is_warming) {
+		a->is_warming = true;
+		qmgr_write(q, EVENT_source_used,
+		    &(struct event_source_used){ .ip = m->ip }, NULL, 0, 0);
+	}
+	turn_wanted(q);
 }
 
 void
@@ -407,6 +432,55 @@ sources_is_nobody(const struct qmgr *q, uint32_t source, struct buf *reason)
 		}
 	}
 	return true;
+}
+
+struct str
+sources_address_ip(const struct qmgr *q, uint32_t address)
+{
+	bug_on(address >= q->sources->n_addresses);
+	return str_of(q->sources->addresses[address].ip);
+}
+
+uint32_t
+sources_warming(const struct qmgr *q, struct str ip)
+{
+	const struct address *a =
+	    ip.len > 0 ? find_address(q->sources, ip) : NULL;
+
+	return a != NULL && a->is_warming
+	    ? (uint32_t)(a - q->sources->addresses)
+	    : CORE_NONE;
+}
+
+bool
+sources_next_warming(const struct qmgr *q, uint32_t *at, struct str *ip)
+{
+	while (*at < q->sources->n_addresses) {
+		const struct address *a = &q->sources->addresses[(*at)++];
+
+		if (a->is_warming) {
+			*ip = str_of(a->ip);
+			return true;
+		}
+	}
+	return false;
+}
+
+uint32_t
+sources_make_warming(struct qmgr *q, struct str ip)
+{
+	struct sources *t = q->sources;
+	struct address *a = find_address(t, ip);
+
+	if (a == NULL && t->n_addresses >= CORE_SOURCES) {
+		return CORE_NONE;
+	}
+	if (a == NULL) {
+		a = add_address(t, ip);
+		a->is_gone = true; /* until accountd names it */
+	}
+	a->is_warming = true;
+	return (uint32_t)(a - t->addresses);
 }
 
 /* ---- addresses that a site cannot be reached from ----------------------- */

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "event.h"
 #include "ipc.h"
 #include "str.h"
 
@@ -32,6 +33,15 @@ void sources_begin(struct qmgr *q);
 void sources_end(struct qmgr *q);
 void sources_set(struct qmgr *q, const struct ipc_source *m);
 void sources_plan(struct qmgr *q, const struct ipc_source_plan *m);
+
+/* Addresses by their own number, which the core calls address. */
+struct str sources_address_ip(const struct qmgr *q, uint32_t address);
+/* CORE_NONE when the journal never said that it is being warmed up. */
+uint32_t sources_warming(const struct qmgr *q, struct str ip);
+/* All of these; *at begins with 0. False at the end. */
+bool sources_next_warming(const struct qmgr *q, uint32_t *at, struct str *ip);
+/* Recovery: it is; CORE_NONE: too many. */
+uint32_t sources_make_warming(struct qmgr *q, struct str ip);
 
 /* The number of a pool by its name, made when it is new; 0, the default pool,
  * for the empty one and when there are too many. */

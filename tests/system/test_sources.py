@@ -184,3 +184,56 @@ def test_mistakes_get_one_clear_line(boat, add_source):
     boat.tool("pbaccount", "set", "shop", "pool=default")
     boat.tool("pbip", "delete", address)
     assert boat.tool("pbip", "list", "--json").out == ""
+
+
+# -- warm-up -----------------------------------------------------------------
+
+def test_a_cold_address_sends_its_ceiling_and_the_warm_one_the_rest(boat, sink, add_source):
+    cold = add_source("cold.test", "pool=shop", "warmup=3,50")
+    warm = add_source("warm.test", "pool=shop")
+    account, address = sender(boat, "shop", "shop.test", pool="shop")
+
+    def by_source() -> dict[str, int]:
+        peers = [m.session.peer for m in sink.messages]
+        return {peer: peers.count(peer) for peer in (cold, warm)}
+
+    for n in range(12):
+        boat.send(account, address, f"r{n}@sink.test")
+    sink.wait_messages(12)
+    assert by_source() == {cold: 3, warm: 9}
+
+    def counted():
+        return show(boat, cold)["warmup"]["today"] == [
+            {"provider": "sink.test", "tried": 3, "delivered": 3, "deferred": 0, "complaints": 0}]
+    wait_for(counted, 20, "the counts of the day")
+    forecast = show(boat, cold)["warmup"]
+    assert [(day["day"], day["ceiling"]) for day in forecast["forecast"]] == [(1, 3), (2, 50)]
+    assert forecast["warm_on"] > forecast["forecast"][1]["date"] > forecast["forecast"][0]["date"]
+    assert "day 1 of 2, 3 recipients a provider" in boat.tool("pbip", "show", cold).out
+
+    boat.expect_error("qmgr")
+    boat.kill("qmgr")
+    wait_for(lambda: boat.pids("qmgr") and boat.ready(), 30, "another qmgr")
+    for n in range(4):
+        boat.send(account, address, f"s{n}@sink.test")
+    sink.wait_messages(16)
+    assert by_source() == {cold: 3, warm: 13}
+    boat.restart()
+    for n in range(4):
+        boat.send(account, address, f"t{n}@sink.test")
+    sink.wait_messages(20)
+    assert by_source() == {cold: 3, warm: 17}
+    assert counted()
+
+
+def test_mail_above_the_ceiling_waits_while_nothing_else_is_in_the_pool(boat, sink, add_source):
+    cold = add_source("cold.test", "pool=shop", "warmup=2")
+    account, address = sender(boat, "shop", "shop.test", pool="shop")
+    for n in range(4):
+        boat.send(account, address, f"r{n}@sink.test")
+    sink.wait_messages(2)
+    waiting = wait_for(lambda: len(q := boat.queue_json()) == 2 and q, 20, "two messages in the queue")
+    assert len(sink.messages) == 2 and waiting
+    boat.tool("pbip", "set", cold, "warmup=off")
+    sink.wait_messages(4)
+    assert show(boat, cold)["warmup"] is None
