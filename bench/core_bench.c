@@ -183,6 +183,47 @@ steps(struct bench *b, size_t n)
 	show("result", seconds() - answered, n);
 }
 
+/* One message of another account behind n of one account for the same site:
+ * how many go before it. */
+static void
+fairness(size_t n)
+{
+	struct bench b;
+	struct core_message m = { .account = 1,
+		.class = CORE_STANDARD,
+		.expiry_s = UINT32_MAX,
+		.size = 4096,
+		.place = { .rec_len = 600, .content_len = 4096 } };
+	struct core_rcpt r = { 0 };
+	struct core_out out;
+	uint32_t msg;
+	size_t before = 0;
+
+	setup(&b, n + 1);
+	r.domain = b.domains[0];
+	for (size_t i = 0; i <= n; i++) {
+		m.accept_lsn = i + 1;
+		memcpy(m.id.b, &m.accept_lsn, sizeof(m.accept_lsn));
+		if (i == n) {
+			(void)pull(&b, 10000); /* its mail is under way */
+			answer(&b, OUTCOME_DELIVERED);
+			m.account = 2;
+		}
+		if (core_add(b.core, &m, &r, 1, &msg) != 0) {
+			exit(1);
+		}
+	}
+	while (core_next(b.core, &out) &&
+	    (out.kind != CORE_JOB || out.account != 2)) {
+		before += out.kind == CORE_JOB;
+	}
+	printf("%-44s %8zu messages\n",
+	    "before another account's single message", before);
+	core_free(&b.core);
+	free(b.jobs);
+	free(b.ordinals);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -225,5 +266,6 @@ main(int argc, char **argv)
 	core_free(&b.core);
 	free(b.jobs);
 	free(b.ordinals);
+	fairness(n);
 	return 0;
 }

@@ -66,6 +66,12 @@ core_admin(
 	return a->id;
 }
 
+bool
+core_admin_is_running(const struct core *core)
+{
+	return core->nadmin > 0;
+}
+
 static void
 tell(struct core *core, enum core_out_kind kind, uint32_t msg, uint16_t ordinal)
 {

@@ -86,6 +86,10 @@ bool core_selects(const struct core *core, const struct core_selector *s,
 uint32_t core_admin(
     struct core *core, enum core_command cmd, const struct core_selector *s);
 
+/* Whether a command has messages left to see: a turn sees a part of them, so
+ * the next one should come at once. */
+bool core_admin_is_running(const struct core *core);
+
 /* ---- sites, paths, domains ---------------------------------------------- */
 
 enum core_path_state {

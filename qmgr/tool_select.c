@@ -72,10 +72,6 @@ matches(void *arg, uint32_t msg, uint16_t ordinal)
 	    m.accept_lsn == 0 || s->is_nothing) {
 		return false;
 	}
-	if (s->sender[0] == '\0' && s->recipient[0] == '\0' &&
-	    s->tag[0] == '\0') {
-		return true;
-	}
 	return selection_read(s, msg) &&
 	    is_address(s->sender, s->accepted.sender) && has_tag(s) &&
 	    (s->recipient[0] == '\0' ||
@@ -124,7 +120,6 @@ selection_init(struct selection *s, struct qmgr *q, struct tool *t)
 
 	*s = (struct selection){ .q = q, .msg = CORE_NONE };
 	core_selector_init(&s->core);
-	s->core.match = matches;
 	s->core.arg = s;
 	s->sender = lower(tool_arg(t, "sender"));
 	s->recipient = lower(tool_arg(t, "recipient"));
@@ -137,6 +132,11 @@ selection_init(struct selection *s, struct qmgr *q, struct tool *t)
 	if (site[0] != '\0') {
 		s->core.site = core_site_find(q->core, str_of(site));
 		s->is_nothing = s->is_nothing || s->core.site == CORE_NONE;
+	}
+	/* Only where records must be read: others are seen much faster. */
+	if (s->is_nothing || s->sender[0] != '\0' || s->recipient[0] != '\0' ||
+	    s->tag[0] != '\0') {
+		s->core.match = matches;
 	}
 	if (select_account(s, t) < 0) {
 		selection_fini(s);

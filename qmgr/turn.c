@@ -3,6 +3,7 @@
  * bounded per turn, so that results and new mail are looked at in between.
  */
 #include "clock.h"
+#include "core_view.h"
 #include "qmgr.h"
 #include "tools.h"
 
@@ -73,7 +74,8 @@ run_turn(void *arg)
 	if (q->is_draining) {
 		return;
 	}
-	if (is_more || left == 0) {
+	if (is_more || left == 0 ||
+	    (core_admin_is_running(q->core) && turn_is_open(q))) {
 		loop_timer_arm(q->again, 0);
 		return;
 	}

@@ -121,6 +121,7 @@ model_set_up(struct model *m)
 			t->gate = (struct m_gate){ 0 };
 			t->weight = CORE_WEIGHT_DEFAULT;
 			t->quota = 0;
+			t->queue_limit = 0;
 		}
 	}
 }

@@ -68,6 +68,7 @@ struct m_tenant {
 	uint32_t quota;
 	uint32_t used;
 	uint32_t hour;
+	uint32_t queue_limit;
 };
 
 enum m_path_state { M_OPEN, M_DEAD, M_PROBING, M_SUSPENDED };

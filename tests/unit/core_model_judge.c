@@ -364,9 +364,51 @@ quiet_rcpt(struct model *m, const struct m_message *msg, const struct m_rcpt *r)
 	}
 }
 
+static uint32_t
+queued_of(const struct model *m, uint32_t account, uint32_t sub)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < M_MESSAGES; i++) {
+		const struct m_message *msg = &m->messages[i];
+
+		if (msg->is_used && msg->m.account == account &&
+		    (sub == 0 || msg->m.subaccount == sub)) {
+			n += m_live(msg);
+		}
+	}
+	return n;
+}
+
+/* At the limit it is full, with a tenth free it is not; between the two it
+ * stays what it was. */
+static void
+judge_room(struct model *m, uint32_t account, uint32_t sub)
+{
+	uint32_t limit = m->tenants[account][sub].queue_limit;
+	uint32_t n = queued_of(m, account, sub);
+	struct core_tenant_view v;
+
+	if (core_tenant_get(m->core, account, sub, &v) < 0) {
+		M_CHECK(m, n == 0);
+		return;
+	}
+	M_CHECK(m, v.queued == n);
+	M_CHECK(m, v.queue_limit == limit);
+	M_CHECK(m, limit == 0 || n < limit || v.is_full);
+	M_CHECK(m,
+	    !v.is_full || (limit != 0 && n > limit - limit / 10) || n >= limit);
+	M_CHECK(m, !v.is_full || limit != 0);
+}
+
 void
 model_quiet(struct model *m)
 {
+	for (uint32_t a = 1; a < M_ACCOUNTS; a++) {
+		for (uint32_t s = 0; s < M_SUBS; s++) {
+			judge_room(m, a, s);
+		}
+	}
 	M_CHECK(m, m->command == 0);
 	m->is_retrying = false;
 	for (unsigned i = 0; i < M_MESSAGES; i++) {

@@ -268,6 +268,90 @@ test_core_commands_run_in_slices_one_after_the_other(void **state)
 	world_fini(&w);
 }
 
+/* Calls of a match in this turn. */
+static unsigned n_matched;
+
+static bool
+is_rare(void *arg, uint32_t msg, uint16_t ordinal)
+{
+	(void)arg;
+	(void)ordinal;
+	n_matched++;
+	return msg % 100 == 0;
+}
+
+/* One command to its end: what each turn does is bounded, and mail that comes
+ * meanwhile has its job in the turn of its arrival. */
+static uint64_t
+command_beside_mail(struct world *w, enum core_command cmd,
+    const struct core_selector *s, uint32_t domain, unsigned max_turns)
+{
+	unsigned turns = 0;
+	uint64_t count = 0;
+
+	assert_int_not_equal(core_admin(w->core, cmd, s), 0);
+	for (bool is_over = false; !is_over; turns++) {
+		unsigned outputs = 0;
+		unsigned jobs = 0;
+
+		n_matched = 0;
+		world_pass(w, 1);
+		(void)world_mail(w, 3, domain);
+		while (!is_over && world_next(w)) {
+			struct core_result r = { .outcome = OUTCOME_DELIVERED };
+			struct core_verdict v;
+
+			outputs++;
+			is_over = w->out.kind == CORE_ADMIN_DONE;
+			count = is_over ? w->out.count : count;
+			if (w->out.kind == CORE_JOB) {
+				jobs += w->out.account == 3;
+				assert_int_equal(
+				    core_result(w->core, w->out.job.id,
+					w->out.job.rcpts[0].ordinal, &r, &v),
+				    0);
+			}
+		}
+		assert_int_equal(jobs, 1);
+		/* Of each message looked at, its recipient and its end. */
+		assert_in_range(outputs, 0, 2 * w->conf.slice + 4);
+		assert_in_range(n_matched, 0, w->conf.slice / 20 + 1);
+		assert_in_range(turns, 0, max_turns);
+	}
+	return count;
+}
+
+static void
+test_core_commands_on_a_million_messages_stop_nobody(void **state)
+{
+	struct core_selector s;
+	struct world w;
+	uint32_t d;
+
+	(void)state;
+	deferred(&w, 250000);
+	d = world_domain(&w, "c.example");
+	core_selector_init(&s);
+	s.by_account = true;
+	s.account = 1;
+	assert_int_equal(
+	    command_beside_mail(&w, CORE_CMD_HOLD, &s, d, 510), 500000);
+	core_selector_init(&s);
+	s.domain = core_domain_find(w.core, STR("nowhere.example"));
+	s.site = core_site_find(w.core, STR("b.example"));
+	s.by_subaccount = true;
+	s.subaccount = 2;
+	s.by_account = true;
+	s.account = 2;
+	assert_in_range(
+	    command_beside_mail(&w, CORE_CMD_DELETE, &s, d, 510), 83333, 83334);
+	core_selector_init(&s);
+	s.match = is_rare;
+	assert_in_range(command_beside_mail(&w, CORE_CMD_DELETE, &s, d, 11000),
+	    6000, 10000);
+	world_fini(&w);
+}
+
 static void
 test_core_more_than_64_commands_are_refused(void **state)
 {
@@ -304,6 +388,8 @@ main(void)
 		    test_core_the_shells_own_test_has_the_last_word),
 		cmocka_unit_test(
 		    test_core_commands_run_in_slices_one_after_the_other),
+		cmocka_unit_test(
+		    test_core_commands_on_a_million_messages_stop_nobody),
 		cmocka_unit_test(test_core_more_than_64_commands_are_refused),
 	};
 

@@ -4,21 +4,47 @@
 #include <string.h>
 
 /*
- * Five simulated days of a sender with several accounts, whose destinations
- * fail for hours: what is promised of the whole, over time.
+ * A simulated week of a sender with several accounts, whose destinations fail
+ * for hours, or want less for hours: what is promised of the whole, over time,
+ * and that no stated limit is ever exceeded.
  */
 
-#define DAYS 5u
+#define DAYS 7u
 #define SITES 12u
 #define ACCOUNTS 6u
 #define TICK_US 500000ULL
 #define MAX_JOBS 4096u
-#define MAX_MAIL 100000u
+#define MAX_MAIL 150000u
+#define THROTTLING 7u /* this site says 421 to most, hours a day */
+#define RATE_S 60u
+#define STARTS 64u
+
+/* A limit that was set, and what is seen of it. */
+struct watch {
+	enum core_level level;
+	uint32_t max_conn;
+	uint32_t rate; /* in RATE_S */
+	uint32_t burst;
+	uint32_t inflight;
+	uint32_t most;
+	uint64_t starts[STARTS]; /* of the latest jobs, a ring */
+	uint32_t nstarts;
+};
+
+enum { W_SITE_RATE, W_SITE_CONN, W_PROVIDER, W_ACCOUNT, W_SOURCE, WATCHES };
+
+/* Sites of the limits, but for the account and the source. */
+#define RATED 3u
+#define NARROW 4u
+#define SHARED_FIRST 5u /* these two have one provider */
+#define SHARED_LAST 6u
+#define BUSY_ACCOUNT 2u
 
 struct flying {
 	struct world_job j;
 	uint64_t ends_us;
 	bool is_refused; /* the site was down when it began */
+	uint32_t account;
 };
 
 struct mail {
@@ -40,6 +66,8 @@ struct days {
 	uint64_t up_delay_us; /* longest of mail whose site was up */
 	unsigned delivered;
 	unsigned expired;
+	unsigned throttled;
+	struct watch watch[WATCHES];
 };
 
 static uint32_t
@@ -68,6 +96,114 @@ was_down(const struct days *s, uint32_t site, uint64_t since_us)
 	    s->down_from[site] < s->w.now_us;
 }
 
+/* Whether the site answers 421 now: twelve hours of each day. */
+static bool
+is_throttling(const struct days *s, uint32_t site)
+{
+	return site == THROTTLING && s->w.now_us / 1000000 % 86400 < 43200;
+}
+
+/* ---- limits ------------------------------------------------------------- */
+
+static bool
+concerns(enum core_level level, unsigned watch, uint32_t site, uint32_t account)
+{
+	switch (level) {
+	case CORE_LEVEL_SITE:
+		return site == (watch == W_SITE_RATE ? RATED : NARROW);
+	case CORE_LEVEL_PROVIDER:
+		return site == SHARED_FIRST || site == SHARED_LAST;
+	case CORE_LEVEL_ACCOUNT:
+		return account == BUSY_ACCOUNT;
+	case CORE_LEVEL_SOURCE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void
+set_limits(struct days *s)
+{
+	static const struct watch all[WATCHES] = {
+		[W_SITE_RATE] = { .level = CORE_LEVEL_SITE,
+		    .rate = 10,
+		    .burst = 2 },
+		[W_SITE_CONN] = { .level = CORE_LEVEL_SITE, .max_conn = 2 },
+		[W_PROVIDER] = { .level = CORE_LEVEL_PROVIDER,
+		    .max_conn = 3,
+		    .rate = 20,
+		    .burst = 4 },
+		[W_ACCOUNT] = { .level = CORE_LEVEL_ACCOUNT, .max_conn = 12 },
+		[W_SOURCE] = { .level = CORE_LEVEL_SOURCE, .max_conn = 40 },
+	};
+	struct core *core = s->w.core;
+	const uint32_t index[WATCHES] = {
+		[W_SITE_RATE] = core_site(core, STR("s3.example"), NULL),
+		[W_SITE_CONN] = core_site(core, STR("s4.example"), NULL),
+		[W_PROVIDER] = core_provider(core, STR("big.example"), NULL),
+		[W_ACCOUNT] = BUSY_ACCOUNT,
+	};
+
+	for (uint32_t i = SHARED_FIRST; i <= SHARED_LAST; i++) {
+		struct str site = core_domain_name(core, s->domain[i]);
+
+		core_site_answer(core, s->domain[i], CORE_ANSWER_SITE,
+		    core_site(core, site, NULL), index[W_PROVIDER], UINT32_MAX);
+	}
+	for (unsigned k = 0; k < WATCHES; k++) {
+		struct core_limits l = { .max_conn = all[k].max_conn,
+			.rate_msgs = all[k].rate,
+			.rate_s = all[k].rate != 0 ? RATE_S : 0,
+			.burst = all[k].burst };
+		struct core_object o = { .level = all[k].level,
+			.index = index[k] };
+
+		s->watch[k] = all[k];
+		assert_int_equal(core_limits_set(core, &o, &l), 0);
+	}
+}
+
+/* A job begins: in any RATE_S there are no more than the rate and the burst. */
+static void
+watch_start(struct days *s, uint32_t site, uint32_t account)
+{
+	for (unsigned k = 0; k < WATCHES; k++) {
+		struct watch *x = &s->watch[k];
+		uint32_t most = x->rate + x->burst;
+
+		if (!concerns(x->level, k, site, account)) {
+			continue;
+		}
+		x->inflight++;
+		x->most = x->inflight > x->most ? x->inflight : x->most;
+		assert_true(x->max_conn == 0 || x->inflight <= x->max_conn);
+		if (x->rate != 0 && x->nstarts >= most) {
+			uint64_t before =
+			    x->starts[(x->nstarts - most) % STARTS];
+
+			assert_true(
+			    s->w.now_us - before >= RATE_S * 1000000ULL);
+		}
+		x->starts[x->nstarts++ % STARTS] = s->w.now_us;
+	}
+}
+
+static void
+watch_end(struct days *s, uint32_t site, uint32_t account)
+{
+	for (unsigned k = 0; k < WATCHES; k++) {
+		struct watch *x = &s->watch[k];
+
+		if (concerns(x->level, k, site, account)) {
+			assert_int_not_equal(x->inflight, 0);
+			x->inflight--;
+		}
+	}
+}
+
+/* ---- the days ----------------------------------------------------------- */
+
 static void
 start(struct days *s)
 {
@@ -85,6 +221,7 @@ start(struct days *s)
 		    ? UINT64_MAX / 2
 		    : s->down_from[i] + (i * 3600 + 60) * 1000000ULL;
 	}
+	set_limits(s);
 }
 
 static void
@@ -129,6 +266,8 @@ take_outputs(struct days *s)
 			f->j.n = 1;
 			f->j.ordinal[0] = w->out.job.rcpts[0].ordinal;
 			f->j.msg = (uint32_t)w->out.accept_lsn;
+			f->account = w->out.account;
+			watch_start(s, site, f->account);
 			f->ends_us = w->now_us +
 			    (f->is_refused ? 30000000
 					   : 200000 + rnd(s, 800000));
@@ -157,6 +296,13 @@ land(struct days *s, struct flying *f)
 {
 	const struct mail *mail = &s->mail[f->j.msg];
 
+	watch_end(s, mail->site, f->account);
+	if (is_throttling(s, mail->site) && rnd(s, 10) < 7) {
+		(void)world_result(
+		    &s->w, &f->j, OUTCOME_DEFERRED, CORE_FB_THROTTLE);
+		s->throttled++;
+		return;
+	}
 	if (f->is_refused) {
 		world_refuse(&s->w, &f->j);
 		return;
@@ -168,7 +314,8 @@ land(struct days *s, struct flying *f)
 	(void)world_deliver(&s->w, &f->j);
 	over(s, f->j.msg);
 	s->delivered++;
-	if (!was_down(s, mail->site, mail->sent_us)) {
+	if (mail->site != THROTTLING &&
+	    !was_down(s, mail->site, mail->sent_us)) {
 		uint64_t delay = s->w.now_us - mail->sent_us;
 
 		s->up_delay_us =
@@ -189,8 +336,23 @@ land_all(struct days *s)
 	}
 }
 
+/* The week was one in which the limits were felt. */
 static void
-test_core_days_of_outages_end_every_message_once_and_delay_only_their_own(
+check_week(const struct days *s)
+{
+	/* A few retries of its own, but no other site's outage. */
+	assert_in_range(s->up_delay_us / 1000000, 1, 3 * 1200);
+	assert_in_range(s->throttled, 1000, MAX_MAIL);
+	assert_int_equal(s->watch[W_SITE_CONN].most, 2);
+	assert_int_equal(s->watch[W_PROVIDER].most, 3);
+	assert_in_range(s->watch[W_ACCOUNT].most, 6, 12);
+	print_message("# %u messages, %u expired, %u throttled, slowest %u s\n",
+	    s->nmail, s->expired, s->throttled,
+	    (unsigned)(s->up_delay_us / 1000000));
+}
+
+static void
+test_core_a_week_of_outages_and_throttling_exceeds_no_limit_and_delays_only_its_own(
     void **state)
 {
 	static struct days s;
@@ -219,10 +381,7 @@ test_core_days_of_outages_end_every_message_once_and_delay_only_their_own(
 	for (uint32_t i = 1; i <= s.nmail; i++) {
 		assert_int_equal(s.mail[i].is_over, 2);
 	}
-	/* A few retries of its own, but no other site's outage. */
-	assert_in_range(s.up_delay_us / 1000000, 1, 3 * 1200);
-	print_message("# %u messages, %u expired, slowest %u s\n", s.nmail,
-	    s.expired, (unsigned)(s.up_delay_us / 1000000));
+	check_week(&s);
 	world_fini(&s.w);
 }
 
@@ -231,7 +390,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
-		    test_core_days_of_outages_end_every_message_once_and_delay_only_their_own),
+		    test_core_a_week_of_outages_and_throttling_exceeds_no_limit_and_delays_only_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -371,6 +371,7 @@ do_tenant(struct model *m)
 		.subaccount = rnd(M_SUBS),
 		.hourly_quota = chance(70) ? 0 : 1 + rnd(30),
 		.max_conn = chance(60) ? 0 : 1 + rnd(4),
+		.queue_limit = chance(40) ? 0 : 1 + rnd(30),
 		.is_paused = chance(5) };
 	struct m_tenant *mt = &m->tenants[t.account][t.subaccount];
 
@@ -378,6 +379,7 @@ do_tenant(struct model *m)
 	core_tenant_set(m->core, &t);
 	mt->weight = t.weight;
 	mt->quota = t.hourly_quota;
+	mt->queue_limit = t.queue_limit;
 	mt->gate.base.max_conn = t.max_conn;
 	mt->gate.base.is_paused = t.is_paused;
 }
@@ -497,7 +499,11 @@ restore_message(struct model *m, struct core *old, struct m_message *msg)
 		mr->to_hold = false;
 		mr->to_delete = false;
 	}
-	M_CHECK(m, core_add(m->core, &c, r, n, &msg->handle) == 0);
+	/* As a checkpoint's message, or as one of the journal. */
+	M_CHECK(m,
+	    (chance(50) ? core_restore(m->core, &c, r, n, &msg->handle)
+			: core_add(m->core, &c, r, n, &msg->handle)) == 0);
+	M_CHECK(m, core_find(m->core, &c.id) == msg->handle);
 }
 
 static void
@@ -562,6 +568,7 @@ do_restart(struct model *m)
 	}
 	m->core = core_new(&m->conf, m->now_us);
 	M_CHECK(m, m->core != NULL);
+	core_expect(m->core, rnd(3000)); /* more or less than come */
 	model_set_up(m);
 	for (unsigned i = 0; i < M_MESSAGES; i++) {
 		if (m->messages[i].is_used) {
