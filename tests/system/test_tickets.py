@@ -26,6 +26,17 @@ def test_every_process_takes_the_tickets_of_all(make_packetboat, keep):
     assert len(set(re.findall(r"smtpd\[(\d+)\]: connect from", boat.log_text()))) > 1
 
 
+def test_tickets_outlive_a_reload(make_packetboat, keep):
+    """New processes have the keys of the old ones."""
+    boat = keep.start(make_packetboat(smtpd_processes=2))
+    context = boat.tls_context()
+    session = handshake(boat, context)[1]
+    boat.tool("packetboat", "reload")
+    wait_for(lambda: "reload is complete" in boat.log_text(), 60, "the reload")
+    for _ in range(10):
+        assert handshake(boat, context, session)[0]
+
+
 def test_a_ticket_ends_with_its_time(make_packetboat, keep):
     boat = keep.start(make_packetboat(smtpd_tls_ticket_time="2s"))
     context = boat.tls_context()
