@@ -51,7 +51,8 @@ struct plog_config {
 	bool is_adaptive;
 	/* Another file is needed: plog_writer_add_file, now or later. */
 	void (*need_file)(void *arg);
-	/* A file's durable end has grown; is_sealed: it will not grow again. */
+	/* A file's durable end has grown; is_sealed: it will not grow again
+	 * (off 0: it never did). */
 	void (*durable)(
 	    void *arg, uint64_t segid, uint64_t off, bool is_sealed);
 	void *arg;
@@ -136,6 +137,12 @@ struct plog_record {
  * header (a file just made); -EBADMSG: not such a file; -errno.
  */
 int plog_reader_init(struct plog_reader *r, int fd) MUST_CHECK;
+/*
+ * The same for a file whose header cannot be read, with the id that its name
+ * tells: each batch bears it too. Returns 0; -ENODATA: no batch is in it.
+ */
+int plog_reader_init_blind(
+    struct plog_reader *r, int fd, uint64_t segid) MUST_CHECK;
 void plog_reader_fini(struct plog_reader *r);
 
 /* Goes to a batch boundary known from before; index is that of its first

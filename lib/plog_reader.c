@@ -56,6 +56,23 @@ plog_reader_init(struct plog_reader *r, int fd)
 	return 0;
 }
 
+int
+plog_reader_init_blind(struct plog_reader *r, int fd, uint64_t segid)
+{
+	struct plog_reader probe = {
+		.fd = fd, .segid = segid, .off = PLOG_FILE_HEADER - PLOG_ALIGN
+	};
+
+	/* the place behind the header is the first that is looked at */
+	if (plog_reader_skip(&probe) == 0) {
+		return -ENODATA;
+	}
+	*r = (struct plog_reader){
+		.fd = fd, .segid = segid, .off = PLOG_FILE_HEADER
+	};
+	return 0;
+}
+
 void
 plog_reader_fini(struct plog_reader *r)
 {

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "loop.h"
@@ -81,8 +80,9 @@ static void
 file_free_if_done(struct plog_writer *w, struct plog_file *f)
 {
 	if (f->is_sealed && f->batches == 0) {
-		if (w->c.durable != NULL && f->has_header) {
-			w->c.durable(w->c.arg, f->segid, f->off, true);
+		if (w->c.durable != NULL) {
+			w->c.durable(w->c.arg, f->segid,
+			    f->has_header ? f->off : 0, true);
 		}
 		(void)close(f->fd);
 		free(f);

@@ -37,6 +37,7 @@ static uint32_t call;
 static bool is_failing; /* the last request failed; said so once */
 
 static void ask_file(void);
+static void on_durable(void *arg, uint64_t segid, uint64_t off, bool is_sealed);
 
 /* ---- files -------------------------------------------------------------- */
 
@@ -73,6 +74,9 @@ got_file(void *arg, enum ipc_type type, const void *m)
 		return;
 	}
 	is_failing = false;
+	/* Named before it is written to, so that qmgr believes no more of it
+	 * than what we vouch for. */
+	on_durable(NULL, rep->segid, 0, false);
 	plog_writer_add_file(writer, fd, rep->segid);
 	config.arrived(0);
 }

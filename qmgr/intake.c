@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "clock.h"
 #include "log.h"
@@ -324,6 +325,9 @@ read_segment(struct qmgr *q, struct seg *g, int *batches)
 	if (r < 0) {
 		return r;
 	}
+	if (r == 1) {
+		damaged(q, g, 0, PLOG_FILE_HEADER, "the header is damaged");
+	}
 	while (*batches > 0) {
 		r = plog_reader_batch(&g->reader, limit);
 		if (r == -EUCLEAN || r == -EBADMSG) {
@@ -410,8 +414,31 @@ take_segment(struct qmgr *q, struct seg *g, int *batches)
 	return r;
 }
 
+/*
+ * May a segment that no writer has named be read? If its writer lives, that
+ * will name it soon; until then a batch in it may be on its way to the disk.
+ */
 static bool
-is_waiting(const struct qmgr *q, const struct seg *g)
+is_settled(struct seg *g)
+{
+	uint64_t now = clock_mono_us();
+	char path[SEG_PATH_SIZE];
+	struct stat st;
+
+	seg_path(g->segid, path);
+	if (lstat(path, &st) < 0) {
+		return true; /* reading it tells why */
+	}
+	if (g->seen_us == 0 || (uint64_t)st.st_size != g->seen_size) {
+		g->seen_us = now;
+		g->seen_size = (uint64_t)st.st_size;
+		return false;
+	}
+	return now - g->seen_us >= ORPHAN_LOOK_US;
+}
+
+static bool
+is_waiting(const struct qmgr *q, struct seg *g)
 {
 	if (g->is_read || g->is_removing ||
 	    g->segid >> 56 == SPOOL_WRITER_QMGR) {
@@ -422,7 +449,8 @@ is_waiting(const struct qmgr *q, const struct seg *g)
 	}
 	/* Others may still be announced by their writers. */
 	return q->is_orphan_turn &&
-	    (!q->is_reconciling || is_of_the_past(q, g));
+	    (is_of_the_past(q, g) ||
+		(!q->is_reconciling && (g->is_announced || is_settled(g))));
 }
 
 static bool

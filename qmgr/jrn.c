@@ -297,8 +297,8 @@ on_durable(void *arg, uint64_t segid, uint64_t off, bool is_sealed)
 	uint64_t lsn = journal_lsn((uint32_t)segid, off);
 
 	(void)is_sealed;
-	if (lsn <= j->durable || j->is_closing) {
-		return;
+	if (off == 0 || lsn <= j->durable || j->is_closing) {
+		return; /* a file without a durable byte says nothing */
 	}
 	j->durable = lsn;
 	j->synced_us = clock_mono_us();

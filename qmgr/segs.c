@@ -212,17 +212,21 @@ segs_read_on(struct segs *s, struct seg *g)
 		return r;
 	}
 	r = plog_reader_init(&g->reader, g->fd);
+	if (r == 0 && g->reader.segid != g->segid) {
+		plog_reader_fini(&g->reader);
+		r = -EBADMSG;
+	}
+	if (r == -EBADMSG &&
+	    plog_reader_init_blind(&g->reader, g->fd, g->segid) == 0) {
+		r = 1;
+	}
 	if (r < 0) {
 		return r;
-	}
-	if (g->reader.segid != g->segid) {
-		plog_reader_fini(&g->reader);
-		return -EBADMSG;
 	}
 	g->has_reader = true;
 	if (g->off == 0) {
 		g->off = g->reader.off;
 	}
 	plog_reader_seek(&g->reader, g->off, 0);
-	return 0;
+	return r;
 }

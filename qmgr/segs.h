@@ -28,6 +28,8 @@ struct seg {
 	uint32_t jobs;	    /* out with other processes */
 	uint64_t read_us;   /* when it was taken in to its end; 0: before */
 	uint64_t quiet_since_us; /* without a writer and without growth */
+	uint64_t seen_us;	 /* when nobody had announced it, and how */
+	uint64_t seen_size;	 /* large it was; 0: not looked at */
 	uint64_t delivers; /* bit per deliver process that holds it open */
 	bool is_with_bouncer;
 	bool is_announced; /* by its writer, in this run */
@@ -71,7 +73,10 @@ void segs_close(struct segs *s, struct seg *g);
 void segs_set_closing(
     struct segs *s, void (*closing)(void *arg, struct seg *g), void *arg);
 
-/* Opens it and places the reader behind what is taken in. 0 or -errno. */
+/*
+ * Opens it and places the reader behind what is taken in. 0 or -errno; 1: as
+ * 0, and said once: the file's header cannot be read.
+ */
 int segs_read_on(struct segs *s, struct seg *g) MUST_CHECK;
 
 #endif

@@ -696,16 +696,21 @@ world_sync_silently(struct world_seg *s)
 }
 
 void
-world_sync(struct world_seg *s, bool is_sealed)
+world_tell(const struct world_seg *s, uint64_t off, bool is_sealed)
 {
-	struct ipc_durable m;
-
-	world_sync_silently(s);
-	m = (struct ipc_durable){
-		.segid = s->segid, .off = s->end, .is_sealed = is_sealed
+	struct ipc_durable m = {
+		.segid = s->segid, .off = off, .is_sealed = is_sealed
 	};
+
 	(void)peer_send(w.smtpd, IPC_durable, 0, &m);
 	world_settle();
+}
+
+void
+world_sync(struct world_seg *s, bool is_sealed)
+{
+	world_sync_silently(s);
+	world_tell(s, s->end, is_sealed);
 }
 
 static int

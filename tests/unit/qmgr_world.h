@@ -118,7 +118,9 @@ struct world_mail {
 struct uuid world_mail(struct world_seg *s, const struct world_mail *m);
 /* Syncs the segment; tells qmgr, if it runs. */
 void world_sync(struct world_seg *s, bool is_sealed);
-/* The same, and tells nobody. */
+/* Says that the segment is durable up to off, whatever is so. */
+void world_tell(const struct world_seg *s, uint64_t off, bool is_sealed);
+/* As world_sync, and tells nobody. */
 void world_sync_silently(struct world_seg *s);
 /* Bytes of the segment are changed or cut. */
 void world_seg_damage(const struct world_seg *s, uint64_t off);

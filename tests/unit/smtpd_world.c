@@ -96,7 +96,9 @@ peer_send(struct peer *p, enum ipc_type type, uint32_t id, const void *m)
 	int r = ipc_encode(&packet, type, id, m);
 
 	(void)p;
-	world.durable_sent += type == IPC_durable;
+	/* with 0 a segment is named, before anything is in it */
+	world.durable_sent +=
+	    type == IPC_durable && ((const struct ipc_durable *)m)->off != 0;
 	buf_fini(&packet);
 	return r;
 }

@@ -49,6 +49,7 @@ start_and_wait(void)
 {
 	world_start();
 	fake_loop_pass(60 * US_PER_S);
+	world_settle();
 }
 
 static void
@@ -130,6 +131,54 @@ test_damage_in_what_a_living_writer_vouched_for_is_an_alarm(void **state)
 	(void)world_mail(seg, &(struct world_mail){ 0 });
 	world_sync(seg, false);
 	assert_int_equal(world_events(EVENT_accepted), 3);
+}
+
+static void
+test_a_damaged_file_header_is_an_alarm_and_costs_no_mail(void **state)
+{
+	struct event_spool_damaged e;
+
+	(void)state;
+	(void)write_batches(3);
+	world_seg_damage(seg, 9);
+	next = world_seg(0, 2, 1);
+	start_and_wait();
+	assert_int_equal(world_events(EVENT_accepted), 3);
+	assert_int_equal(world_events(EVENT_spool_damaged), 1);
+	assert_true(world_last_event(EVENT_spool_damaged, &e));
+	assert_int_equal(e.off, 0);
+	world_finish(OUTCOME_DELIVERED);
+	assert_int_equal(world_queued(), 0);
+	assert_true(world_seg_exists(world_segid(seg)));
+}
+
+static void
+test_a_batch_that_a_living_writer_has_not_synced_is_not_believed(void **state)
+{
+	(void)state;
+	world_start();
+	world_tell(seg, 0, false);
+	(void)write_batches(1); /* its sync has not returned */
+	fake_loop_pass(60 * US_PER_S);
+	assert_int_equal(world_events(EVENT_accepted), 0);
+	/* and has failed then: the writer seals the segment before it */
+	world_tell(seg, 0, true);
+	assert_int_equal(world_events(EVENT_accepted), 0);
+	assert_false(world_seg_exists(world_segid(seg)));
+}
+
+static void
+test_a_segment_that_nobody_has_named_is_read_when_it_rests(void **state)
+{
+	(void)state;
+	world_start();
+	fake_loop_pass(5 * US_PER_S);
+	(void)write_batches(1);
+	fake_loop_pass(US_PER_S / 2);
+	assert_int_equal(world_events(EVENT_accepted), 0);
+	fake_loop_pass(5 * US_PER_S);
+	world_settle();
+	assert_int_equal(world_events(EVENT_accepted), 1);
 }
 
 static void
@@ -351,6 +400,9 @@ main(void)
 		T(test_damage_before_acknowledged_bytes_is_an_alarm),
 		T(test_a_damaged_segment_is_kept),
 		T(test_damage_in_what_a_living_writer_vouched_for_is_an_alarm),
+		T(test_a_damaged_file_header_is_an_alarm_and_costs_no_mail),
+		T(test_a_batch_that_a_living_writer_has_not_synced_is_not_believed),
+		T(test_a_segment_that_nobody_has_named_is_read_when_it_rests),
 		T(test_a_past_incarnation_is_read_and_removed),
 		T(test_a_writer_that_comes_back_is_believed),
 		T(test_a_dead_writers_last_words_are_read),

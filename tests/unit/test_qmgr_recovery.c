@@ -281,6 +281,7 @@ test_a_message_whose_place_was_not_written_is_accepted_once(void **state)
 	(void)close(fd);
 	world_start();
 	fake_loop_pass(60 * US_PER_S);
+	world_settle();
 	assert_int_equal(world_events(EVENT_accepted), 1);
 	assert_int_equal(world_events(EVENT_stored), 1);
 	assert_int_equal(w.n_jobs, 1);
