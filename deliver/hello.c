@@ -203,7 +203,7 @@ new_ssl(const struct session *s)
 	}
 	return tls_client(s->facts.dest_host,
 	    route_parse(str_of(s->facts.dest_host), &port, &a) == 0,
-	    session_tls_key(s));
+	    session_tls_key(s), s->need.level >= TLS_VERIFY);
 }
 
 static void

@@ -195,8 +195,18 @@ tls_fini(void)
 	tls.ctx = NULL;
 }
 
+/* The server may have a right certificate by now, and would not show it. */
+static void
+resume(SSL *ssl, SSL_SESSION *session, bool must_verify)
+{
+	(void)SSL_set_session(ssl, session);
+	if (must_verify && SSL_get_verify_result(ssl) != X509_V_OK) {
+		(void)SSL_set_session(ssl, NULL);
+	}
+}
+
 SSL *
-tls_client(const char *host, bool is_address, const char *key)
+tls_client(const char *host, bool is_address, const char *key, bool must_verify)
 {
 	SSL *ssl = SSL_new(tls.ctx);
 	const struct ticket *t = map_get(tls.tickets, str_of(key));
@@ -224,7 +234,7 @@ tls_client(const char *host, bool is_address, const char *key)
 	}
 	(void)SSL_set_ex_data(ssl, tls.key_index, mem_strdup(key));
 	if (t != NULL) {
-		(void)SSL_set_session(ssl, t->session);
+		resume(ssl, t->session, must_verify);
 	}
 	return ssl;
 }

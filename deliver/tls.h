@@ -18,9 +18,12 @@ void tls_fini(void);
 /*
  * A client's SSL for stream_start_tls. host is the server's name, sent as
  * SNI and compared with the certificate, unless it is an address. key names
- * the server for resumption. NULL when memory or the configuration fails.
+ * the server for resumption; where its certificate must be verified, a session
+ * in which it was not is not resumed. NULL when memory or the configuration
+ * fails.
  */
-SSL *tls_client(const char *host, bool is_address, const char *key);
+SSL *tls_client(
+    const char *host, bool is_address, const char *key, bool must_verify);
 
 /* Is it a record that SMTP can use: DANE-TA or DANE-EE (RFC 7672 section 3.1)
  * with known parameters? */

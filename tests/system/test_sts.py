@@ -6,9 +6,12 @@ import pathlib
 import re
 import signal
 import ssl
+import time
 
 import pytest
 
+from lib.ca import Certificate
+from lib.dns import TTL
 from lib.policy import policy_text
 from lib.process import children, run
 from lib.wait import wait_for
@@ -281,6 +284,34 @@ def test_postfix_and_users_of_their_own(new_packetboat, boat_options, new_postfi
     message_id = submit(boat, "bob@postfix.test")
     assert receiver.mail.wait(1)[0].recipient == "bob@postfix.test"
     assert delivery(boat, message_id)["tls"]["policy"] == "sts"
+
+
+@pytest.mark.root
+def test_session_of_a_bad_certificate_is_not_resumed_where_a_good_one_is_needed(new_boat, new_postfix, new_policy, ca,
+                                                                                 new_directory):
+    """The server has a right certificate by now; a resumed session would not show it."""
+    place = new_directory("certificate")
+    now = Certificate(place / "cert.pem", place / "key.pem")
+
+    def install(certificate):
+        for new, path in zip(certificate, now):
+            path.with_suffix(".new").write_bytes(new.read_bytes())
+            path.with_suffix(".new").rename(path)
+    install(ca.wrong_name())
+    receiver = new_postfix("postfix.test", certificate=now,
+                           smtpd_tls_session_cache_database="btree:${data_directory}/sessions")
+    boat = new_boat()
+    first = submit(boat, "bob@postfix.test")
+    assert delivery(boat, first)["tls"]["result"] == "encrypted"
+
+    install(ca.server("mx.postfix.test"))
+    new_policy("postfix.test", policy_text("mx.postfix.test"))
+    wait_for(lambda: boat.tool("pbtls", "refresh", "postfix.test", check=False).code == 0, 20, "the policy")
+    time.sleep(TTL + 0.5)  # deliver believes the plan of the first message so long
+    second = boat.send(boat.shop, SENDER, "bob@postfix.test")
+    assert delivery(boat, second)["tls"]["policy"] == "sts"
+    assert boat.events("deferral") == []
+    receiver.mail.wait(2)
 
 
 @pytest.mark.root
