@@ -66,12 +66,25 @@ peer_new(int fd, const struct peer_config *c)
 	return p;
 }
 
+/*
+ * Any packet may hold a secret. To forget all of them costs less than to know
+ * which, as the bytes were just touched.
+ */
+static void
+wipe(struct buf *data)
+{
+	if (data->len > 0) {
+		explicit_bzero(data->p, data->len);
+	}
+}
+
 static void
 packet_free(struct packet *k)
 {
 	if (k->fd >= 0) {
 		(void)close(k->fd);
 	}
+	wipe(&k->data);
 	buf_fini(&k->data);
 	free(k);
 }
@@ -127,6 +140,7 @@ peer_free(struct peer **pp)
 		p->queue = k->next;
 		packet_free(k);
 	}
+	wipe(&p->out);
 	buf_fini(&p->out);
 	if (p->received_fd >= 0) {
 		(void)close(p->received_fd);
@@ -259,6 +273,7 @@ emit(struct peer *p, struct buf *data, int fd)
 	} else if (r < 0) {
 		fail(p, NULL);
 	}
+	wipe(data);
 	buf_clear(data, PACKET_FULL * 2);
 }
 
@@ -324,9 +339,11 @@ peer_send(struct peer *p, enum ipc_type type, uint32_t id, const void *m)
 		struct buf rest = { 0 };
 
 		buf_add(&rest, p->out.p + before, p->out.len - before);
+		explicit_bzero(p->out.p + before, p->out.len - before);
 		p->out.len = before;
 		emit(p, &p->out, -1);
 		buf_add(&p->out, rest.p, rest.len);
+		wipe(&rest);
 		buf_fini(&rest);
 	}
 	loop_defer_late(&p->flush, flush_late, p);
@@ -479,6 +496,7 @@ on_io(void *arg, unsigned ready)
 			return;
 		}
 		handle_packet(p, (struct str){ (char *)data, (size_t)n });
+		explicit_bzero(data, (size_t)n);
 		drop_received_fd(p);
 	}
 }
