@@ -112,14 +112,16 @@ struct plog_reader {
 	uint64_t segid; /* from the file's header */
 	uint64_t off;	/* of the next batch */
 	uint32_t index; /* number of the next record in the file */
-	struct buf buf; /* the batch's header and records */
+	struct buf buf; /* the window: bytes read, from window_off on */
+	uint64_t window_off;
+	uint32_t base; /* of the batch read last, in buf */
 	/* of the batch read last: */
 	uint64_t batch_off;
 	uint64_t batch_end;
 	uint64_t batch_time_us;
 	uint64_t committed; /* the file was durable up to here before it */
 	uint32_t left;	    /* bytes of records not yet taken */
-	uint32_t at;	    /* in buf */
+	uint32_t at;	    /* from base on */
 };
 
 struct plog_record {
@@ -163,6 +165,9 @@ int plog_reader_batch(struct plog_reader *r, uint64_t limit) MUST_CHECK;
  * bytes, 0 when there is none.
  */
 uint64_t plog_reader_skip(struct plog_reader *r);
+
+/* The records of the batch that are not taken yet, with their headers. */
+struct str plog_reader_records(const struct plog_reader *r);
 
 /* The next record of the batch. False at its end. */
 bool plog_reader_record(struct plog_reader *r, struct plog_record *out);

@@ -6,7 +6,8 @@
 #include "plog.h"
 #include "plog_format.h"
 
-/* Read with one call: a batch's header and, mostly, all its records. */
+/* Read with one call: mostly some batches of a journal, or a batch of mail
+ * with its records. */
 #define READ_AHEAD (32 * 1024)
 /* Looked through at a time for the next batch behind damage. */
 #define SCAN_BYTES (1024 * 1024)
@@ -130,47 +131,78 @@ all_zero(const uint8_t *p, size_t n)
 	return true;
 }
 
-/* Header and records into r->buf. 1, 0 at the end, or -errno. */
-static int
-load(struct plog_reader *r, struct plog_batch_header *h, uint64_t limit)
+/*
+ * Makes the bytes from r->off on stand in the window: n of them, or what there
+ * is. What was read before serves again unless anew is asked for. Returns their
+ * number or -errno.
+ */
+static ssize_t
+fill_window(struct plog_reader *r, size_t n, uint64_t limit, bool anew)
 {
 	uint64_t room = limit - r->off;
 	size_t ahead = room < READ_AHEAD ? (size_t)room : READ_AHEAD;
-	size_t need;
-	ssize_t n;
+	uint64_t in = r->off - r->window_off;
+	ssize_t got;
 
+	if (!anew && r->off >= r->window_off && in <= r->buf.len &&
+	    n <= r->buf.len - in) {
+		r->base = (uint32_t)in;
+		return (ssize_t)(r->buf.len - in);
+	}
+	ahead = ahead > n ? ahead : n;
 	r->buf.len = 0;
-	n = read_at(r->fd, buf_reserve(&r->buf, READ_AHEAD), ahead, r->off);
+	r->base = 0;
+	r->window_off = r->off;
+	got = read_at(r->fd, buf_reserve(&r->buf, ahead), ahead, r->off);
+	r->buf.len = got > 0 ? (size_t)got : 0;
+	return got;
+}
+
+/* Header and records into the window: 1; 0 at the end; -EBADMSG: what is there
+ * is no batch; -errno. */
+static int
+load(struct plog_reader *r, struct plog_batch_header *h, uint64_t limit,
+    bool anew)
+{
+	ssize_t n = fill_window(r, sizeof(*h), limit, anew);
+	size_t need;
+
+	if (n <= 0) {
+		return (int)n;
+	}
+	if ((size_t)n < sizeof(*h)) {
+		return -EBADMSG;
+	}
+	memcpy(h, r->buf.p + r->base, sizeof(*h));
+	if (plog_batch_header_check(h, r->segid, r->off) < 0) {
+		return -EBADMSG;
+	}
+	need = sizeof(*h) + h->rec_len;
+	if ((size_t)n < need) {
+		n = fill_window(r, need, limit, true);
+	}
 	if (n < 0) {
 		return (int)n;
 	}
-	if (n == 0) {
-		return 0;
+	if ((size_t)n < need ||
+	    crc32c(plog_seed(r->segid), r->buf.p + r->base + sizeof(*h),
+		h->rec_len) != h->rec_crc) {
+		return -EBADMSG;
 	}
-	if ((size_t)n < sizeof(*h)) {
-		return damaged(r);
-	}
-	memcpy(h, r->buf.p, sizeof(*h));
-	if (plog_batch_header_check(h, r->segid, r->off) < 0) {
-		int e = damaged(r);
+	return 1;
+}
 
-		/* a file that was extended but not written ends in zeros */
-		return e == -EBADMSG && all_zero(r->buf.p, (size_t)n) ? 0 : e;
-	}
-	need = sizeof(*h) + h->rec_len;
-	if (need > (size_t)n) {
-		ssize_t more = read_at(r->fd,
-		    (r->buf.len = (size_t)n,
-			buf_reserve(&r->buf, need - (size_t)n)),
-		    need - (size_t)n, r->off + (size_t)n);
+/* There is no batch: how bad is that? */
+static int
+judge(struct plog_reader *r)
+{
+	int e = damaged(r);
 
-		if (more < 0) {
-			return (int)more;
-		}
-		n += more;
-	}
-	r->buf.len = (size_t)n;
-	return (size_t)n < need ? damaged(r) : 1;
+	/* a file that was extended but not written ends in zeros */
+	return e == -EBADMSG &&
+		all_zero(r->buf.p + r->base, r->buf.len - r->base)
+	    ? 0
+	    : e;
 }
 
 int
@@ -183,13 +215,13 @@ plog_reader_batch(struct plog_reader *r, uint64_t limit)
 	if (r->off >= limit) {
 		return 0;
 	}
-	e = load(r, &h, limit);
-	if (e != 1) {
-		return e;
+	e = load(r, &h, limit, false);
+	if (e == -EBADMSG || e == 0) {
+		/* It may have been written since it was read ahead. */
+		e = load(r, &h, limit, true);
 	}
-	if (crc32c(plog_seed(r->segid), r->buf.p + sizeof(h), h.rec_len) !=
-	    h.rec_crc) {
-		return damaged(r);
+	if (e != 1) {
+		return e == -EBADMSG ? judge(r) : e;
 	}
 	r->batch_off = r->off;
 	r->batch_end = r->off + h.total;
@@ -198,7 +230,6 @@ plog_reader_batch(struct plog_reader *r, uint64_t limit)
 	r->index = h.first;
 	r->at = sizeof(h);
 	r->left = h.rec_len;
-	r->buf.len = sizeof(h) + h.rec_len;
 	r->off += h.total;
 	return 1;
 }
@@ -236,6 +267,13 @@ plog_reader_skip(struct plog_reader *r)
 	return skipped;
 }
 
+struct str
+plog_reader_records(const struct plog_reader *r)
+{
+	return (
+	    struct str){ (const char *)r->buf.p + r->base + r->at, r->left };
+}
+
 bool
 plog_reader_record(struct plog_reader *r, struct plog_record *out)
 {
@@ -245,7 +283,7 @@ plog_reader_record(struct plog_reader *r, struct plog_record *out)
 	if (r->left < sizeof(h)) {
 		return false;
 	}
-	memcpy(&h, r->buf.p + r->at, sizeof(h));
+	memcpy(&h, r->buf.p + r->base + r->at, sizeof(h));
 	padded = sizeof(h) + plog_pad(h.len, 8);
 	if (padded > r->left) {
 		return false; /* cannot be: the block's checksum agreed */
@@ -253,9 +291,10 @@ plog_reader_record(struct plog_reader *r, struct plog_record *out)
 	*out = (struct plog_record){
 		.type = h.type,
 		.off = r->batch_off + r->at,
-		.rec = { (const char *)r->buf.p + r->at + sizeof(h), h.len },
+		.rec = { (const char *)r->buf.p + r->base + r->at + sizeof(h),
+		    h.len },
 		.content_off = h.content_len != 0
-		    ? r->batch_off + r->buf.len + h.content_off
+		    ? r->batch_off + r->at + r->left + h.content_off
 		    : 0,
 		.content_len = h.content_len,
 		.content_crc = h.content_crc,

@@ -296,9 +296,14 @@ on_durable(void *arg, uint64_t segid, uint64_t off, bool is_sealed)
 	struct jrn *j = arg;
 	uint64_t lsn = journal_lsn((uint32_t)segid, off);
 
-	(void)is_sealed;
-	if (off == 0 || lsn <= j->durable || j->is_closing) {
+	if (off == 0 || j->is_closing) {
 		return; /* a file without a durable byte says nothing */
+	}
+	if (is_sealed && j->c.sealed != NULL) {
+		j->c.sealed(j->c.arg, (uint32_t)segid);
+	}
+	if (lsn <= j->durable) {
+		return;
 	}
 	j->durable = lsn;
 	j->synced_us = clock_mono_us();

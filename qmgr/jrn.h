@@ -25,6 +25,8 @@ struct jrn_config {
 	uint32_t next;	  /* number of the first file to make */
 	/* The journal is durable up to lsn, the end of a batch. */
 	void (*durable)(void *arg, uint64_t lsn);
+	/* Nothing will be added to the file. May be NULL. */
+	void (*sealed)(void *arg, uint32_t number);
 	/* Writing fails, or works again. */
 	void (*state)(void *arg, bool is_ok, const char *reason);
 	void *arg;

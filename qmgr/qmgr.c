@@ -9,6 +9,7 @@
 #include "checkpoint.h"
 #include "core_name.h"
 #include "dsn_due.h"
+#include "indexer.h"
 #include "jobs.h"
 #include "log.h"
 #include "map.h"
@@ -196,6 +197,29 @@ make_directories(struct buf *error)
 }
 
 static void
+on_sealed(void *arg, uint32_t number)
+{
+	struct qmgr *q = arg;
+
+	if (q->indexer != NULL) {
+		indexer_add(q->indexer, number);
+	}
+}
+
+/* Those of earlier runs are complete too. */
+static void
+begin_indexes(struct qmgr *q)
+{
+	if (!q->conf->journal_index) {
+		return;
+	}
+	q->indexer = indexer_new();
+	for (uint32_t n = q->oldest_journal; n < q->first_journal; n++) {
+		indexer_add(q->indexer, n);
+	}
+}
+
+static void
 begin_journal(struct qmgr *q, uint32_t next)
 {
 	struct jrn_config c = {
@@ -203,6 +227,7 @@ begin_journal(struct qmgr *q, uint32_t next)
 		.wait_us = (uint32_t)q->conf->journal_sync_time,
 		.next = next,
 		.durable = on_durable,
+		.sealed = on_sealed,
 		.state = on_journal_state,
 		.arg = q,
 	};
@@ -243,6 +268,7 @@ qmgr_open(struct qmgr *q, const struct conf *conf, const struct routes *routes,
 		return r;
 	}
 	begin_journal(q, next);
+	begin_indexes(q);
 	core_start(q->core);
 	return 0;
 }
@@ -266,6 +292,7 @@ void
 qmgr_close(struct qmgr *q)
 {
 	tools_fini(q);
+	indexer_free(&q->indexer);
 	disk_free(&q->disk);
 	checkpoint_fini(q);
 	relocate_fini(q);

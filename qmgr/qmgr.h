@@ -62,6 +62,7 @@ struct qmgr {
 	struct core *core;
 	struct jrn *jrn;
 	struct disk *disk;
+	struct indexer *indexer; /* NULL: no indexes are made */
 	struct segs *segs;
 	struct notes *notes;
 	struct jobs *jobs;

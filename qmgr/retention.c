@@ -4,6 +4,7 @@
  */
 #include <sys/stat.h>
 
+#include "journal_index.h"
 #include "log.h"
 #include "qmgr.h"
 
@@ -71,6 +72,8 @@ retention_apply(struct qmgr *q)
 			}
 			size -= (uint64_t)st.st_size;
 			journal_name(q->oldest_journal, path + 4);
+			disk_remove_lazily(q->disk, path);
+			journal_index_name(q->oldest_journal, path + 4);
 			disk_remove_lazily(q->disk, path);
 			log_info(
 			    "journal file %08x is removed", q->oldest_journal);

@@ -11,11 +11,13 @@
 #include "pblog_match.h"
 #include "pblog_read.h"
 #include "pblog_show.h"
+#include "pblog_skip.h"
 #include "pblog_trace.h"
 #include "time_parse.h"
 
 static const char usage[] =
     "usage: pblog [-c dir] [--json] [--count] [--follow] [--limit n]\n"
+    "             [--stats]\n"
     "             [--id id] [--from text] [--to text] [--domain name]\n"
     "             [--subject text] [--account name[/sub]] [--key id]\n"
     "             [--tag tag] [--kind kind[,kind]] [--reply text]\n"
@@ -48,6 +50,7 @@ enum option_id {
 	OPT_COUNT,
 	OPT_FOLLOW,
 	OPT_LIMIT,
+	OPT_STATS,
 };
 
 static const struct option options[] = {
@@ -69,6 +72,7 @@ static const struct option options[] = {
 	{ "count", no_argument, NULL, OPT_COUNT },
 	{ "follow", no_argument, NULL, OPT_FOLLOW },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
+	{ "stats", no_argument, NULL, OPT_STATS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -77,9 +81,11 @@ struct job {
 	uint64_t limit; /* 0: none */
 	bool counts;
 	bool follows;
+	bool wants_stats;
 	struct pblog_trace *trace; /* NULL: a search */
 	struct pblog_read *read;
 	struct pblog_match *match;
+	struct pblog_skip *skip;
 	struct buf out;
 	uint64_t found;
 };
@@ -201,6 +207,9 @@ take_option(struct job *j, int option, const char *arg)
 	case OPT_LIMIT:
 		j->limit = number_option(arg, UINT64_MAX);
 		break;
+	case OPT_STATS:
+		j->wants_stats = true;
+		break;
 	default:
 		if (option < OPT_ID || texts[option - OPT_ID] == NULL) {
 			client_usage(NULL);
@@ -278,9 +287,26 @@ scan(struct job *j)
 	return true;
 }
 
+static bool
+wants_stretch(void *arg, uint32_t number, const struct journal_stretch *s)
+{
+	const struct job *j = arg;
+
+	return pblog_skip_wants(j->skip, number, s);
+}
+
+static bool
+wants_batch(void *arg, struct str records)
+{
+	const struct job *j = arg;
+
+	return pblog_match_batch(j->match, records);
+}
+
 static void
 open_log(struct job *j)
 {
+	const struct pblog_wishes wishes = { wants_stretch, wants_batch, j };
 	const char *spool = client_conf()->spool_directory;
 	int r = pblog_open(spool, &j->read);
 
@@ -291,9 +317,22 @@ open_log(struct job *j)
 		client_die(EX_NOINPUT, "%s/jrn: %s", spool, strerror(-r));
 	}
 	j->match = pblog_match_new(&j->filter, j->read);
+	j->skip = pblog_skip_new(pblog_match_filter(j->match), j->read);
+	pblog_wish(j->read, &wishes);
 	if (j->filter.since_us > CLOCK_SLACK_US) {
 		pblog_seek_time(j->read, j->filter.since_us - CLOCK_SLACK_US);
 	}
+}
+
+static void
+say_stats(const struct pblog_stats *s)
+{
+	fprintf(stderr,
+	    "pblog: files=%llu indexed=%llu opened=%llu joined=%llu "
+	    "bytes=%llu\n",
+	    (unsigned long long)s->files, (unsigned long long)s->indexed,
+	    (unsigned long long)s->opened, (unsigned long long)s->joined,
+	    (unsigned long long)s->bytes);
 }
 
 static void
@@ -309,7 +348,11 @@ finish(struct job *j)
 		fprintf(stderr, "pblog: %llu damaged bytes were skipped\n",
 		    (unsigned long long)pblog_damaged(j->read));
 	}
+	if (j->wants_stats) {
+		say_stats(pblog_stats(j->read));
+	}
 	pblog_trace_free(&j->trace);
+	pblog_skip_free(&j->skip);
 	pblog_match_free(&j->match);
 	pblog_close(&j->read);
 	buf_fini(&j->out);

@@ -6,6 +6,7 @@
 #include "buf.h"
 #include "event_id.h"
 #include "map.h"
+#include "pblog_needle.h"
 
 /* Verdicts about messages kept, so that few accepted events are read twice. */
 #define VERDICTS (1u << 17)
@@ -20,6 +21,10 @@ struct pblog_match {
 	struct pblog_read *r;
 	bool asks_message; /* some condition is about the accepted event */
 	bool asks_event;
+	/* Texts that stand in the bytes of a record that fits: of any */
+	struct needle in_event[3];
+	/* and of an accepted event. */
+	struct needle in_message[5];
 	struct verdict *verdicts;
 	union {
 		struct event_common common;
@@ -54,6 +59,44 @@ default_kinds(struct pblog_filter *f)
 	}
 }
 
+static void
+make_needles(struct pblog_match *m)
+{
+	const struct pblog_filter *f = &m->f;
+
+	needle_make(&m->in_event[0], f->reply);
+	needle_make(&m->in_event[1], f->source_ip);
+	needle_make(&m->in_event[2], f->dest_ip);
+	needle_make(&m->in_message[0], f->subject);
+	needle_make(&m->in_message[1], f->from);
+	needle_make(&m->in_message[2], f->account);
+	needle_make(&m->in_message[3], f->tag);
+	needle_make(&m->in_message[4], f->client_ip);
+}
+
+static bool
+has_all(const struct needle *needles, size_t n, struct str s)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!needle_is_in(&needles[i], s)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool
+pblog_match_batch(const struct pblog_match *m, struct str records)
+{
+	return has_all(m->in_event, array_len(m->in_event), records);
+}
+
+const struct pblog_filter *
+pblog_match_filter(const struct pblog_match *m)
+{
+	return &m->f;
+}
+
 struct pblog_match *
 pblog_match_new(const struct pblog_filter *f, struct pblog_read *r)
 {
@@ -70,6 +113,7 @@ pblog_match_new(const struct pblog_filter *f, struct pblog_read *r)
 	if ((f->kinds[0] | f->kinds[1]) == 0) {
 		default_kinds(&m->f);
 	}
+	make_needles(m);
 	return m;
 }
 
@@ -240,6 +284,18 @@ head_fits(const struct pblog_match *m, const struct pblog_record *rec,
 	    (m->f.until_us == 0 || c->time_us <= m->f.until_us);
 }
 
+/* What can be told by the bytes, without knowing which field they are. */
+static bool
+bytes_fit(struct pblog_match *m, const struct pblog_record *rec)
+{
+	if (m->asks_message && rec->type == EVENT_accepted &&
+	    !has_all(m->in_message, array_len(m->in_message), rec->rec)) {
+		*verdict_of(m, rec->lsn) = (struct verdict){ rec->lsn, false };
+		return false;
+	}
+	return has_all(m->in_event, array_len(m->in_event), rec->rec);
+}
+
 bool
 pblog_match(
     struct pblog_match *m, const struct pblog_record *rec, struct event_view *v)
@@ -247,7 +303,7 @@ pblog_match(
 	struct event_view view = { .type = rec->type, .lsn = rec->lsn };
 	struct event_common c;
 
-	if (!head_fits(m, rec, &c)) {
+	if (!head_fits(m, rec, &c) || !bytes_fit(m, rec)) {
 		return false;
 	}
 	view.event = &m->event;

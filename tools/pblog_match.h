@@ -42,6 +42,13 @@ struct pblog_match *pblog_match_new(
     const struct pblog_filter *f, struct pblog_read *r);
 void pblog_match_free(struct pblog_match **m);
 
+/* The conditions, with the kinds that are meant when none was named. */
+const struct pblog_filter *pblog_match_filter(const struct pblog_match *m);
+
+/* False: none of these records, with their headers and whatever they are
+ * about, is asked for. Much faster than to ask for each. */
+bool pblog_match_batch(const struct pblog_match *m, struct str records);
+
 /*
  * Whether the record is asked for; then *v shows it, its event decoded into
  * a place of m, until the next call.

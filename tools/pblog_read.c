@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "buf.h"
 #include "journal.h"
@@ -12,6 +13,8 @@
 /* Accepted events kept, and files held open to read them from. */
 #define KEPT 1024
 #define FILES 16
+/* No index is larger: it is a hundredth of its file. */
+#define INDEX_MAX (64 * 1024 * 1024)
 
 struct kept {
 	uint64_t lsn;
@@ -29,12 +32,28 @@ struct pblog_read {
 	uint32_t *numbers; /* of the files, rising */
 	size_t n_numbers, cap;
 	size_t at; /* the file that is read */
+	bool is_entered;
 	struct plog_reader reader;
-	int fd; /* of it; -1: not open */
+	int fd;		/* of it; -1: not open */
+	bool has_index; /* of it */
+	struct buf index_text;
+	struct journal_index index;
+	uint32_t stretch; /* looked at next */
+	uint64_t end;	  /* of the one that is read; 0: none is */
+	struct pblog_wishes wishes;
+	struct pblog_stats stats;
 	uint64_t damaged;
 	struct open_file files[FILES];
 	struct kept kept[KEPT];
 };
+
+static bool
+wants_batch(void *arg, struct str records)
+{
+	(void)arg;
+	(void)records;
+	return true;
+}
 
 static int
 by_number(const void *a, const void *b)
@@ -84,6 +103,7 @@ pblog_open(const char *spool, struct pblog_read **out)
 	int e;
 
 	r->fd = -1;
+	r->wishes.batch = wants_batch;
 	for (size_t i = 0; i < FILES; i++) {
 		r->files[i].fd = -1;
 	}
@@ -98,14 +118,33 @@ pblog_open(const char *spool, struct pblog_read **out)
 	return 0;
 }
 
+void
+pblog_wish(struct pblog_read *r, const struct pblog_wishes *w)
+{
+	r->wishes = *w;
+	if (w->batch == NULL) {
+		r->wishes.batch = wants_batch;
+	}
+}
+
 static void
-leave_file(struct pblog_read *r)
+close_file(struct pblog_read *r)
 {
 	if (r->fd >= 0) {
 		plog_reader_fini(&r->reader);
 		(void)close(r->fd);
 		r->fd = -1;
 	}
+}
+
+static void
+leave_file(struct pblog_read *r)
+{
+	close_file(r);
+	r->is_entered = false;
+	r->has_index = false;
+	r->stretch = 0;
+	r->end = 0;
 }
 
 void
@@ -128,6 +167,7 @@ pblog_close(struct pblog_read **at)
 	if (r->dir >= 0) {
 		(void)close(r->dir);
 	}
+	buf_fini(&r->index_text);
 	free(r->numbers);
 	free(r);
 	*at = NULL;
@@ -144,7 +184,7 @@ open_number(const struct pblog_read *r, uint32_t number)
 
 /* False when the file has no batch (yet) or is not ours to read. */
 static bool
-enter_file(struct pblog_read *r)
+open_file(struct pblog_read *r)
 {
 	r->fd = open_number(r, r->numbers[r->at]);
 	if (r->fd < 0) {
@@ -156,7 +196,52 @@ enter_file(struct pblog_read *r)
 		return false;
 	}
 	(void)posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	r->stats.opened++;
 	return true;
+}
+
+const uint32_t *
+pblog_files(const struct pblog_read *r, size_t *n)
+{
+	*n = r->n_numbers;
+	return r->numbers;
+}
+
+static int
+read_whole(int fd, struct buf *out)
+{
+	struct stat st;
+	uint8_t *p;
+	size_t got = 0;
+
+	out->len = 0;
+	if (fstat(fd, &st) < 0 || st.st_size > INDEX_MAX) {
+		return -EBADMSG;
+	}
+	p = buf_reserve(out, (size_t)st.st_size + 1);
+	while (got < (size_t)st.st_size) {
+		ssize_t n = read(fd, p + got, (size_t)st.st_size - got);
+
+		if (n <= 0) {
+			return -EBADMSG;
+		}
+		got += (size_t)n;
+	}
+	out->len = got;
+	return 0;
+}
+
+bool
+pblog_index(struct pblog_read *r, uint32_t number, struct buf *text,
+    struct journal_index *out)
+{
+	char name[JOURNAL_NAME_SIZE];
+	autoclose int fd = -1;
+
+	journal_index_name(number, name);
+	fd = openat(r->dir, name, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read_whole(fd, text) == 0 &&
+	    journal_index_open(buf_str(text), number, out) == 0;
 }
 
 /* One that is empty, made for later or unreadable, tells nothing. */
@@ -166,7 +251,10 @@ begins_before(struct pblog_read *r, size_t i, uint64_t time_us)
 	bool before = false;
 
 	r->at = i;
-	if (enter_file(r)) {
+	if (pblog_index(r, r->numbers[i], &r->index_text, &r->index)) {
+		return r->index.first_us <= time_us;
+	}
+	if (open_file(r)) {
 		if (plog_reader_batch(&r->reader, UINT64_MAX) == 1) {
 			before = r->reader.batch_time_us <= time_us;
 		}
@@ -238,6 +326,77 @@ next_batch(struct pblog_read *r)
 	}
 }
 
+/* Goes to the next stretch that is wanted. False: there is none. */
+static bool
+next_stretch(struct pblog_read *r)
+{
+	while (r->stretch < r->index.n) {
+		struct journal_stretch s;
+
+		journal_index_stretch(&r->index, r->stretch, &s);
+		r->stretch++;
+		if (!r->wishes.stretch(r->wishes.arg, r->numbers[r->at], &s)) {
+			continue;
+		}
+		if (r->fd < 0 && !open_file(r)) {
+			return false;
+		}
+		plog_reader_seek(&r->reader, s.off, 0);
+		r->end = s.end;
+		return true;
+	}
+	return false;
+}
+
+static int
+next_indexed(struct pblog_read *r)
+{
+	for (;;) {
+		/* Behind damage it may have gone on in a later stretch. */
+		if (r->end != 0 && r->reader.off < r->end &&
+		    next_batch(r) == 1 && r->reader.batch_off < r->end) {
+			return 1;
+		}
+		r->reader.left = 0;
+		r->end = 0;
+		if (!next_stretch(r)) {
+			return 0;
+		}
+	}
+}
+
+/* The next batch that is wanted of the file that reading has come to. */
+static int
+next_here(struct pblog_read *r)
+{
+	if (!r->is_entered) {
+		r->is_entered = true;
+		r->has_index = r->wishes.stretch != NULL &&
+		    pblog_index(
+			r, r->numbers[r->at], &r->index_text, &r->index);
+		r->stats.files++;
+		r->stats.indexed += r->has_index;
+	}
+	for (;;) {
+		int e;
+
+		if (r->has_index) {
+			e = next_indexed(r);
+		} else {
+			e = (r->fd >= 0 || open_file(r)) && next_batch(r) == 1;
+		}
+		if (e != 1) {
+			return 0;
+		}
+		r->stats.bytes += r->reader.batch_end - r->reader.batch_off;
+		if (r->wishes.batch(
+			r->wishes.arg, plog_reader_records(&r->reader))) {
+			return 1;
+		}
+		r->reader.left = 0;
+	}
+}
+
 /* 1: a batch is there; 0: the end for now. */
 static int
 advance(struct pblog_read *r)
@@ -249,14 +408,14 @@ advance(struct pblog_read *r)
 			return 0;
 		}
 		number = r->numbers[r->at];
-		if ((r->fd >= 0 || enter_file(r)) && next_batch(r) == 1) {
+		if (next_here(r) == 1) {
 			return 1;
 		}
 		if (!has_next_file(r)) {
 			return 0;
 		}
 		/* Something may have come before the next file was begun. */
-		if (r->fd >= 0 && next_batch(r) == 1) {
+		if (r->numbers[r->at] == number && next_here(r) == 1) {
 			return 1;
 		}
 		leave_file(r);
@@ -290,6 +449,12 @@ pblog_damaged(const struct pblog_read *r)
 	return r->damaged;
 }
 
+const struct pblog_stats *
+pblog_stats(const struct pblog_read *r)
+{
+	return &r->stats;
+}
+
 static int
 file_of(struct pblog_read *r, uint32_t number)
 {
@@ -303,6 +468,7 @@ file_of(struct pblog_read *r, uint32_t number)
 	}
 	f->number = number;
 	f->fd = open_number(r, number);
+	r->stats.joined += f->fd >= 0;
 	return f->fd;
 }
 

@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include "attr.h"
+#include "buf.h"
 #include "event.h"
+#include "journal_index.h"
 #include "plog.h"
 #include "str.h"
 
@@ -28,6 +30,28 @@ struct pblog_record {
 int pblog_open(const char *spool, struct pblog_read **out) MUST_CHECK;
 void pblog_close(struct pblog_read **r);
 
+/*
+ * What need not be read. stretch: whether something wanted may be in that
+ * stretch of file number (NULL: indexes are not used); batch: whether it may
+ * be among these records (NULL: always).
+ */
+struct pblog_wishes {
+	bool (*stretch)(
+	    void *arg, uint32_t number, const struct journal_stretch *s);
+	bool (*batch)(void *arg, struct str records);
+	void *arg;
+};
+void pblog_wish(struct pblog_read *r, const struct pblog_wishes *w);
+
+/* The numbers of the journal's files, rising, as of now; until the next call
+ * of another function. */
+const uint32_t *pblog_files(const struct pblog_read *r, size_t *n);
+
+/* The index of a file, read into text (emptied). False: there is none, or it
+ * is damaged. */
+bool pblog_index(struct pblog_read *r, uint32_t number, struct buf *text,
+    struct journal_index *out) MUST_CHECK;
+
 /* Goes to the last file that begins before the time. */
 void pblog_seek_time(struct pblog_read *r, uint64_t time_us);
 
@@ -39,6 +63,15 @@ int pblog_next(struct pblog_read *r, struct pblog_record *out) MUST_CHECK;
 
 /* Bytes that could not be read because of damage. */
 uint64_t pblog_damaged(const struct pblog_read *r);
+
+struct pblog_stats {
+	uint64_t files;	  /* come to */
+	uint64_t indexed; /* of them */
+	uint64_t opened;  /* and read in */
+	uint64_t joined;  /* opened to read accepted events */
+	uint64_t bytes;	  /* of batches read */
+};
+const struct pblog_stats *pblog_stats(const struct pblog_read *r);
 
 /*
  * The accepted event at lsn, NULL when it cannot be read any more. Valid until

@@ -17,8 +17,10 @@
 #include "journal.h"
 #include "journal_files.h"
 #include "pblog_match.h"
+#include "pblog_needle.h"
 #include "pblog_read.h"
 #include "pblog_show.h"
+#include "pblog_skip.h"
 #include "pblog_trace.h"
 #include "time_parse.h"
 
@@ -125,6 +127,8 @@ tear_down(void **state)
 	for (uint32_t i = 1; i <= 4; i++) {
 		journal_name(i, name);
 		(void)unlinkat(f->jrn, name, 0);
+		journal_index_name(i, name);
+		(void)unlinkat(f->jrn, name, 0);
 	}
 	(void)close(f->jrn);
 	(void)snprintf(path, sizeof(path), "%s/jrn", f->dir);
@@ -132,6 +136,79 @@ tear_down(void **state)
 	(void)rmdir(f->dir);
 	free(f);
 	return 0;
+}
+
+/* ---- indexes ------------------------------------------------------------ */
+
+static void
+index_path(uint32_t number, char name[JOURNAL_NAME_SIZE])
+{
+	journal_index_name(number, name);
+}
+
+static void
+make_index(struct fixture *f, uint32_t number)
+{
+	char name[JOURNAL_NAME_SIZE];
+	struct buf text = { 0 };
+	int fd;
+
+	assert_int_equal(
+	    journal_index_build(f->files[number - 1].fd, number, &text), 0);
+	index_path(number, name);
+	fd = openat(f->jrn, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text.p, text.len), text.len);
+	(void)close(fd);
+	buf_fini(&text);
+}
+
+struct search {
+	struct pblog_match *match;
+	struct pblog_skip *skip;
+	struct pblog_stats stats;
+};
+
+static bool
+wants_stretch(void *arg, uint32_t number, const struct journal_stretch *s)
+{
+	struct search *search = arg;
+
+	return pblog_skip_wants(search->skip, number, s);
+}
+
+static bool
+wants_batch(void *arg, struct str records)
+{
+	struct search *search = arg;
+
+	return pblog_match_batch(search->match, records);
+}
+
+/* As pblog(1) does it. */
+static unsigned
+find(struct fixture *f, const struct pblog_filter *filter,
+    struct pblog_stats *stats)
+{
+	struct search s = { 0 };
+	const struct pblog_wishes wishes = { wants_stretch, wants_batch, &s };
+	struct pblog_read *r = NULL;
+	struct pblog_record rec;
+	struct event_view v;
+	unsigned n = 0;
+
+	assert_int_equal(pblog_open(f->dir, &r), 0);
+	s.match = pblog_match_new(filter, r);
+	s.skip = pblog_skip_new(pblog_match_filter(s.match), r);
+	pblog_wish(r, &wishes);
+	while (pblog_next(r, &rec) == 1) {
+		n += pblog_match(s.match, &rec, &v);
+	}
+	*stats = *pblog_stats(r);
+	pblog_skip_free(&s.skip);
+	pblog_match_free(&s.match);
+	pblog_close(&r);
+	return n;
 }
 
 static unsigned
@@ -348,6 +425,210 @@ test_pblog_trace_tells_steps_and_the_end(void **state)
 	buf_fini(&out);
 }
 
+/* One event of the last file about a message of the first. */
+static void
+add_late(struct fixture *f, uint64_t accept_lsn, const char *to)
+{
+	struct journal_file *j = &f->files[2];
+	struct event_bounce late = { .time_us = T0 + 40 * S,
+		.msgid = f->ids[0],
+		.accept_lsn = accept_lsn,
+		.rcpt_to = str_of(to),
+		.smtp_text = STR("550 5.1.1 no such user") };
+	struct event_held held = { .time_us = T0 + 41 * S,
+		.msgid = f->ids[0],
+		.accept_lsn = accept_lsn };
+
+	(void)journal_file_add(j, EVENT_bounce, &late);
+	(void)journal_file_commit(j, late.time_us);
+	(void)journal_file_add(j, EVENT_held, &held);
+	(void)journal_file_commit(j, held.time_us);
+}
+
+/* Adds an accepted event to the first file. */
+static uint64_t
+add_rare(struct fixture *f, const char *to)
+{
+	struct event_rcpt rcpt = { str_of(to), STR(""), 0 };
+	struct buf rcpts = { 0 };
+	struct event_accepted acc = { .time_us = T0 + 10 * S,
+		.msgid = f->ids[0],
+		.account_name = STR("rare/one"),
+		.sender = STR("Rare@Shop.test"),
+		.nrcpt = 1 };
+	uint64_t lsn;
+
+	event_rcpt_add(&rcpts, &rcpt);
+	acc.rcpts = buf_str(&rcpts);
+	lsn = journal_file_add(&f->files[0], EVENT_accepted, &acc);
+	(void)journal_file_commit(&f->files[0], acc.time_us);
+	buf_fini(&rcpts);
+	return lsn;
+}
+
+static void
+test_pblog_opens_only_files_that_may_have_what_is_wanted(void **state)
+{
+	struct fixture *f = *state;
+	struct pblog_filter id = { .id = f->ids[13], .has_id = true };
+	struct pblog_filter kind = { .key = 0 };
+	struct pblog_stats s;
+
+	for (uint32_t i = 1; i <= 3; i++) {
+		make_index(f, i);
+	}
+	assert_int_equal(find(f, &id, &s), 3);
+	assert_int_equal(s.files, 3);
+	assert_int_equal(s.indexed, 3);
+	assert_int_equal(s.opened, 1);
+	assert_int_equal(
+	    find(f, &(struct pblog_filter){ .to = "x@sink.test" }, &s), 0);
+	assert_int_equal(s.opened, 0);
+	assert_int_equal(s.bytes, 0);
+	assert_int_equal(
+	    find(f, &(struct pblog_filter){ .to = "BOB@sink.test" }, &s), 90);
+	assert_int_equal(s.opened, 3);
+	assert_int_equal(find(f,
+			     &(struct pblog_filter){ .since_us = T0 + 10 * S,
+				 .until_us = T0 + 11 * S },
+			     &s),
+	    4);
+	assert_int_equal(s.opened, 1);
+	assert_true(pblog_filter_kind(&kind, STR("complaint")));
+	assert_int_equal(find(f, &kind, &s), 0);
+	assert_int_equal(s.opened, 0);
+}
+
+static void
+test_pblog_finds_joined_events_in_other_files_by_indexes(void **state)
+{
+	static const struct pblog_filter filters[] = {
+		{ .to = "rare@sink.example" },
+		{ .domain = "SINK.example" },
+		{ .from = "rare@shop.TEST" },
+		{ .account = "rare" },
+		{ .account = "rare/one" },
+	};
+	struct fixture *f = *state;
+	struct pblog_stats s;
+
+	add_late(f, add_rare(f, "Rare@Sink.example"), "");
+	for (uint32_t i = 1; i <= 3; i++) {
+		make_index(f, i);
+	}
+	for (size_t i = 0; i < array_len(filters); i++) {
+		assert_int_equal(find(f, &filters[i], &s), 3);
+		assert_int_equal(s.indexed, 3);
+		assert_int_equal(s.opened, 2);
+	}
+}
+
+static void
+test_pblog_gives_the_same_with_and_without_indexes(void **state)
+{
+	struct fixture *f = *state;
+	const struct pblog_filter filters[] = { { .key = 0 },
+		{ .to = "bob@sink.test" }, { .to = "rare@" },
+		{ .to = "rare@sink.example" }, { .domain = "sink.test" },
+		{ .from = "orders@shop.test" }, { .account = "news" },
+		{ .account = "shop/eu", .to = "bob@sink.test" },
+		{ .subject = "SEVENTH" }, { .reply = "no such user" },
+		{ .reply = "grey" }, { .dest_ip = "192.0.2.9" },
+		{ .has_id = true, .id = f->ids[0] }, { .tag = "fast" } };
+	unsigned before[array_len(filters)];
+	struct pblog_stats s;
+
+	add_late(f, add_rare(f, "rare@sink.example"), "rare@sink.example");
+	for (size_t i = 0; i < array_len(filters); i++) {
+		before[i] = count(f, &filters[i]);
+	}
+	/* With some, and with all of them. */
+	for (uint32_t n = 3; n >= 1; n--) {
+		make_index(f, n);
+		for (size_t i = 0; i < array_len(filters); i++) {
+			assert_int_equal(find(f, &filters[i], &s), before[i]);
+		}
+	}
+}
+
+static void
+test_pblog_reads_the_file_when_its_index_is_damaged(void **state)
+{
+	struct fixture *f = *state;
+	struct pblog_filter to = { .to = "x@sink.test" };
+	char name[JOURNAL_NAME_SIZE];
+	struct pblog_stats s;
+	autoclose int fd = -1;
+
+	for (uint32_t i = 1; i <= 3; i++) {
+		make_index(f, i);
+	}
+	index_path(2, name);
+	fd = openat(f->jrn, name, O_RDWR);
+	for (off_t at = 0; at < 128; at += 16) {
+		char was, other;
+
+		assert_int_equal(pread(fd, &was, 1, at), 1);
+		other = (char)(was ^ 1);
+		assert_int_equal(pwrite(fd, &other, 1, at), 1);
+		assert_int_equal(find(f, &to, &s), 0);
+		assert_int_equal(s.indexed, 2);
+		assert_int_equal(s.opened, 1);
+		assert_int_equal(pwrite(fd, &was, 1, at), 1);
+	}
+	assert_int_equal(ftruncate(fd, 64), 0);
+	assert_int_equal(find(f, &to, &s), 0);
+	assert_int_equal(s.opened, 1);
+}
+
+static void
+test_pblog_a_damaged_journal_file_gets_no_index(void **state)
+{
+	struct fixture *f = *state;
+	struct buf text = { 0 };
+
+	assert_int_equal(
+	    pwrite(f->files[0].fd, "damage", 6, PLOG_FILE_HEADER + 100), 6);
+	assert_int_equal(
+	    journal_index_build(f->files[0].fd, 1, &text), -EUCLEAN);
+	assert_int_equal(
+	    journal_index_build(f->files[1].fd, 1, &text), -EBADMSG);
+	assert_int_equal(text.len, 0);
+	buf_fini(&text);
+}
+
+static void
+test_needle_is_found_wherever_it_stands(void **state)
+{
+	static const char *const texts[] = { "a", "Grey", "451 4.7.1", "x@Y.z",
+		"\xc3\xa4h",
+		"a long text with many of the same letters in it" };
+	char hay[300];
+	struct needle n;
+
+	(void)state;
+	for (size_t i = 0; i < array_len(texts); i++) {
+		size_t len = strlen(texts[i]);
+
+		needle_make(&n, texts[i]);
+		for (size_t at = 0; at + len <= sizeof(hay); at++) {
+			memset(hay, '-', sizeof(hay));
+			assert_false(
+			    needle_is_in(&n, (struct str){ hay, sizeof(hay) }));
+			memcpy(hay + at, texts[i], len);
+			hay[at] = hay[at] == 'a' ? 'A' : hay[at];
+			assert_true(
+			    needle_is_in(&n, (struct str){ hay, sizeof(hay) }));
+			assert_true(
+			    needle_is_in(&n, (struct str){ hay, at + len }));
+			assert_false(needle_is_in(
+			    &n, (struct str){ hay, at + len - 1 }));
+		}
+	}
+	needle_make(&n, NULL);
+	assert_true(needle_is_in(&n, STR("")));
+}
+
 static void
 test_time_parse_takes_what_people_type(void **state)
 {
@@ -390,6 +671,12 @@ main(void)
 		T(test_pblog_a_torn_tail_is_the_end),
 		T(test_pblog_damage_inside_is_skipped_and_counted),
 		T(test_pblog_trace_tells_steps_and_the_end),
+		T(test_pblog_opens_only_files_that_may_have_what_is_wanted),
+		T(test_pblog_finds_joined_events_in_other_files_by_indexes),
+		T(test_pblog_gives_the_same_with_and_without_indexes),
+		T(test_pblog_reads_the_file_when_its_index_is_damaged),
+		T(test_pblog_a_damaged_journal_file_gets_no_index),
+		cmocka_unit_test(test_needle_is_found_wherever_it_stands),
 #undef T
 		cmocka_unit_test(test_time_parse_takes_what_people_type),
 	};

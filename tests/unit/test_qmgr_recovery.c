@@ -4,12 +4,14 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "checkpoint.h"
 #include "fake_loop.h"
+#include "indexer.h"
 #include "journal_files.h"
 #include "qmgr_world.h"
 
@@ -332,6 +334,38 @@ test_old_journal_files_go_when_nothing_needs_them(void **state)
 	assert_same_after(restart);
 }
 
+static void
+wait_for_indexes(void)
+{
+	while (indexer_pending(w.q->indexer) != 0) {
+		(void)sched_yield();
+	}
+}
+
+static void
+test_finished_journal_files_get_indexes_again_when_lost(void **state)
+{
+	(void)state;
+	world_kill();
+	world_conf("journal_file_size = 64K\nevent_retention_size = 64M\n"
+		   "event_retention_time = 1h\n");
+	world_start();
+	for (int i = 0; i < 200; i++) {
+		w.n_jobs = 0;
+		(void)send(&(struct world_mail){ .rcpts = { "a@one.test" } });
+		world_finish(OUTCOME_DELIVERED);
+	}
+	wait_for_indexes();
+	/* One that is lost, and one without a journal file. */
+	assert_int_equal(unlink("jrn/00000003.idx"), 0);
+	assert_int_equal(rename("jrn/00000002.idx", "jrn/0000ffff.idx"), 0);
+	restart();
+	wait_for_indexes();
+	assert_int_equal(access("jrn/00000002.idx", F_OK), 0);
+	assert_int_equal(access("jrn/00000003.idx", F_OK), 0);
+	assert_int_not_equal(access("jrn/0000ffff.idx", F_OK), 0);
+}
+
 int
 main(void)
 {
@@ -351,6 +385,7 @@ main(void)
 		T(test_a_message_whose_place_was_not_written_is_accepted_once),
 		T(test_a_pending_notification_outlives_a_restart),
 		T(test_old_journal_files_go_when_nothing_needs_them),
+		T(test_finished_journal_files_get_indexes_again_when_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
