@@ -1,11 +1,12 @@
 /*
- * hook.add, list, enable, disable, delete; and what webhookd says about an
- * endpoint.
+ * hook.add, list, enable, disable, rotate, settle, delete; and what webhookd
+ * says about an endpoint.
  */
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -41,13 +42,14 @@ json_of(const struct hook *h)
 {
 	const struct schema_hook *r = &h->r;
 
-	return json_pack("{s:I, s:o, s:o, s:o, s:s, s:s, s:o, s:o}", "id",
+	return json_pack("{s:I, s:o, s:o, s:o, s:s, s:s, s:o, s:b, s:o}", "id",
 	    (json_int_t)r->id, "account",
 	    command_name(r->account, r->subaccount), "url",
 	    command_text(r->url), "kinds", json_of_kinds(r->kinds), "format",
 	    formats[r->format % array_len(formats)], "status",
 	    r->is_disabled ? "disabled" : "active", "reason",
-	    command_text(r->reason), "created", command_time(r->created_us));
+	    command_text(r->reason), "rotating", (int)(r->old_secret.len != 0),
+	    "created", command_time(r->created_us));
 }
 
 /* ---- hook.add --------------------------------------------------------------
@@ -229,9 +231,20 @@ hook_add(struct tool *t)
 /* ---- the others ------------------------------------------------------------
  */
 
+static int
+by_id(const void *a, const void *b)
+{
+	const struct hook *const *x = a;
+	const struct hook *const *y = b;
+
+	return (*x)->r.id < (*y)->r.id ? -1 : (*x)->r.id > (*y)->r.id;
+}
+
 static void
 hook_list(struct tool *t)
 {
+	const struct hook **found = NULL;
+	size_t n = 0;
 	const struct account *owner = NULL;
 	const struct hook *h;
 	uint32_t account = 0;
@@ -248,9 +261,17 @@ hook_list(struct tool *t)
 	while ((h = model_next_hook(accountd.model, &at)) != NULL) {
 		if ((account == 0 || h->r.account == account) &&
 		    (sub == 0 || h->r.subaccount == sub)) {
-			tool_out(t, json_of(h));
+			found = mem_resize(found, (n + 1) * sizeof(*found));
+			found[n++] = h;
 		}
 	}
+	if (n != 0) {
+		qsort(found, n, sizeof(*found), by_id);
+	}
+	for (size_t i = 0; i < n; i++) {
+		tool_out(t, json_of(found[i]));
+	}
+	free(found);
 	tool_end(t, EX_OK, NULL);
 }
 
@@ -331,6 +352,73 @@ hook_disable(struct tool *t)
 	set_disabled(t, true);
 }
 
+/* Stores the hook with other secrets; says the new one, unless it is NULL. */
+static void
+change_secrets(
+    struct tool *t, const struct schema_hook *new, const char *secret)
+{
+	struct change *c = change_begin(accountd.model);
+	int r = change_put(c, SCHEMA_hook, new);
+	json_t *line;
+
+	if (r < 0) {
+		command_failed(t, &c, r);
+		return;
+	}
+	if (!command_commit(t, &c)) {
+		return;
+	}
+	line = json_of(model_hook(accountd.model, new->id));
+	if (secret != NULL) {
+		(void)json_object_set_new(line, "secret", json_string(secret));
+	}
+	push_hook(new->id);
+	command_done(t, line);
+}
+
+/* Requests are signed with both secrets from now on, until hook.settle. */
+static void
+hook_rotate(struct tool *t)
+{
+	const struct hook *h = hook_arg(t);
+	struct schema_hook new;
+	char secret[SECRET_SIZE];
+
+	if (h == NULL) {
+		return;
+	}
+	if (h->r.old_secret.len != 0) {
+		/* A third one would part those who still have the first. */
+		tool_end(t, EX_CANTCREAT,
+		    "hook %u has two secrets already: see pbhook settle",
+		    h->r.id);
+		return;
+	}
+	if (make_secret(secret) < 0) {
+		tool_end(t, EX_TEMPFAIL, "no random numbers: try again");
+		return;
+	}
+	new = h->r;
+	new.old_secret = h->r.secret;
+	new.secret = str_of(secret);
+	change_secrets(t, &new, secret);
+	explicit_bzero(secret, sizeof(secret));
+}
+
+static void
+hook_settle(struct tool *t)
+{
+	const struct hook *h = hook_arg(t);
+	struct schema_hook new;
+
+	if (h == NULL) {
+		return;
+	}
+	new = h->r;
+	new.old_secret = STR("");
+	change_secrets(t, &new, NULL);
+}
+
 static void
 hook_delete(struct tool *t)
 {
@@ -378,6 +466,8 @@ const struct command hook_commands[] = {
 	{ "hook.list", hook_list },
 	{ "hook.enable", hook_enable },
 	{ "hook.disable", hook_disable },
+	{ "hook.rotate", hook_rotate },
+	{ "hook.settle", hook_settle },
 	{ "hook.delete", hook_delete },
 	{ 0 },
 };

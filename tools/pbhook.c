@@ -11,6 +11,7 @@ static const char usage[] =
     "              [--format cloudmailin|mandrill]\n"
     "       pbhook [-c DIR] [--json] list [ACCOUNT[/SUB]]\n"
     "       pbhook [-c DIR] [--json] enable|disable|delete ACCOUNT[/SUB] ID|URL\n"
+    "       pbhook [-c DIR] [--json] rotate|settle ACCOUNT[/SUB] ID|URL\n"
     "       pbhook [-c DIR] [--json] status [ACCOUNT]\n"
     "       pbhook [-c DIR] [--json] test ACCOUNT[/SUB] ID|URL\n"
     "       pbhook [-c DIR] [--json] replay ACCOUNT[/SUB] ID|URL TIME|EVENT\n";
@@ -109,6 +110,8 @@ static const struct verb {
 	{ "list", "accountd", "hook.list", NULL, NULL, print_row },
 	{ "enable", "accountd", "hook.enable", "hook", NULL, print_nothing },
 	{ "disable", "accountd", "hook.disable", "hook", NULL, print_nothing },
+	{ "rotate", "accountd", "hook.rotate", "hook", NULL, print_new },
+	{ "settle", "accountd", "hook.settle", "hook", NULL, print_nothing },
 	{ "delete", "accountd", "hook.delete", "hook", NULL, print_nothing },
 	{ "status", "webhookd", "hook.status", NULL, NULL, print_status },
 	{ "test", "webhookd", "hook.test", "hook", NULL, print_test },
