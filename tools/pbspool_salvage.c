@@ -247,8 +247,12 @@ is_wanted(const struct job *j, const struct find *f)
 }
 
 static void
-not_whole(struct job *j, const struct find *f, enum pbspool_trust trust)
+not_whole(
+    struct job *j, const struct find *f, enum pbspool_trust trust, int error)
 {
+	if (error == -EUCLEAN && strcmp(f->state, "finished") == 0) {
+		return; /* the big file goes before the segment does */
+	}
 	/* one that may never have been acknowledged is no loss */
 	if (f->m != NULL || trust == PBSPOOL_ACKNOWLEDGED) {
 		(void)map_put(j->broken, key_of(&f->e->msgid), j);
@@ -266,7 +270,7 @@ save(struct job *j, const struct find *f, enum pbspool_trust trust)
 	r = write_message(j, f, name);
 	if (r == -EBADMSG || r == -EUCLEAN) {
 		j->where->len = 0;
-		not_whole(j, f, trust);
+		not_whole(j, f, trust, r);
 		return 0;
 	}
 	if (r == -EEXIST) {

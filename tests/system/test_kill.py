@@ -1,6 +1,10 @@
-"""A daemon killed with signal 9 under load loses nothing, repeats what it must, and comes back by itself."""
+"""A daemon killed with signal 9 under load loses nothing, repeats what it must, and comes back by itself.
+
+PB_KILL_MESSAGES=100000 makes the load as large as it should be now and then.
+"""
 
 import os
+import random
 import signal
 
 import pytest
@@ -10,9 +14,12 @@ from lib.process import children, gone, start_time
 from lib.sink import Delay
 from lib.wait import wait_for
 
-MESSAGES = 2000
+MESSAGES = int(os.environ.get("PB_KILL_MESSAGES", "2000"))
 # Killed when so many are acknowledged: early, in the middle, near the end.
-KILL_AT = (200, 900, 1600)
+KILL_AT = (MESSAGES // 10, MESSAGES * 45 // 100, MESSAGES * 8 // 10)
+# Seconds for all of them on a busy machine.
+PATIENCE = 40 + MESSAGES // 50
+pytestmark = pytest.mark.deadline(120 + 3 * MESSAGES // 50)
 # smtp_destination_concurrency_limit: so many deliveries are under way at most.
 CONCURRENCY = 20
 
@@ -66,11 +73,11 @@ def test_killed_daemon_loses_nothing(daemon, boat, receiver, new_webhook):
     plain.start(), signed.start()
 
     for count in KILL_AT:
-        plain.wait(count)
+        plain.wait(count, PATIENCE)
         kill_and_wait(boat, daemon)
-    plain.wait()
-    signed.wait()
-    book.wait_arrived()
+    plain.wait(deadline=PATIENCE)
+    signed.wait(deadline=PATIENCE)
+    book.wait_arrived(PATIENCE)
 
     duplicates = book.duplicates()
     print(f"{daemon}: {len(duplicates)} duplicates; failures: {dict(plain.replies() + signed.replies())}")
@@ -88,7 +95,7 @@ def test_killed_daemon_loses_nothing(daemon, boat, receiver, new_webhook):
 
     def told():
         return mine - {e["message_id"] for e in hook.events("delivery")}
-    wait_for(lambda: not told(), 20, "a delivery event for each message at the endpoint")
+    wait_for(lambda: not told(), PATIENCE, "a delivery event for each message at the endpoint")
     ids: dict[str, set[str]] = {}
     for event in hook.events("delivery"):
         ids.setdefault(event["message_id"], set()).add(event["details"]["event_id"])
@@ -98,6 +105,30 @@ def test_killed_daemon_loses_nothing(daemon, boat, receiver, new_webhook):
     wait_for(boat.ready, 20, f"{daemon} is back")
     boat.send(shop, "orders@shop.test", "later@sink.test")
     wait_for(lambda: receiver.to("later@sink.test"), 20, "a message after all")
+
+
+def test_any_daemon_killed_at_random_moments_loses_nothing(boat, receiver):
+    """A ledger of accepted against delivered, while one after the other dies; one kill for 500 messages."""
+    dice = random.Random(MESSAGES)
+    load = Load(boat, MESSAGES)
+    book = Book(receiver, loads=[load])
+    load.start()
+    killed = []
+    for count in sorted(dice.sample(range(MESSAGES // 20, MESSAGES * 19 // 20), min(40, MESSAGES // 500))):
+        load.wait(count, PATIENCE)
+        daemon = dice.choice(boat.DAEMONS)
+        for pid in boat.pids(daemon):  # it may be away, as master waits longer each time
+            os.kill(pid, signal.SIGKILL)
+            killed.append(daemon)
+    load.wait(deadline=PATIENCE)
+    book.wait_arrived(PATIENCE)
+    duplicates = book.duplicates()
+    print(f"killed: {killed}; {len(load.acknowledged)} acknowledged, {len(duplicates)} duplicates; "
+          f"failures: {dict(load.replies())}")
+    assert book.altered() == []
+    assert book.unknown() == set()
+    assert sum(duplicates.values()) <= CONCURRENCY * killed.count("deliver")
+    boat.wait_queue_empty(PATIENCE)
 
 
 # -- everything at once ----------------------------------------------------
@@ -114,8 +145,8 @@ def test_all_killed_and_started_again_loses_nothing(acknowledged, received, boat
     arrived = book.arrived()
     before = sum(arrived.values())
     boat.start()
-    load.wait()
-    book.wait_arrived()
+    load.wait(deadline=PATIENCE)
+    book.wait_arrived(PATIENCE)
 
     duplicates = book.duplicates()
     print(f"{len(arrived)} arrived before, {len(finished)} deliveries in the journal, {len(duplicates)} duplicates; "
