@@ -328,6 +328,7 @@ store(struct tool *t, const struct schema_source *new)
 	}
 	s = model_source(accountd.model, str_of(ip));
 	push_source(s);
+	sources_changed();
 	sources_check(s, NULL, NULL);
 	s = model_source(accountd.model, str_of(ip));
 	command_done(t, json_of(s, false));
@@ -398,6 +399,7 @@ source_delete(struct tool *t)
 	c = change_begin(accountd.model);
 	change_del(c, SCHEMA_source, &s->r);
 	if (command_commit(t, &c)) {
+		sources_changed();
 		command_done(t, NULL);
 	}
 }

@@ -30,7 +30,7 @@ void records_selector(
 struct records_site {
 	const char *bounce_domain;
 	const char *myhostname;
-	const char *sources; /* inet_interfaces_out */
+	const char *sources; /* addresses that we send from, a list */
 };
 
 /* One record to publish, with what its last check said. */

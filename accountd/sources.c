@@ -34,6 +34,7 @@ static struct {
 	struct map *checks; /* by address */
 	struct loop_timer *timer;
 	uint32_t purged_day;
+	struct buf list; /* accountd.site's */
 } sources;
 
 const struct source_rules *
@@ -46,6 +47,22 @@ uint32_t
 sources_today(void)
 {
 	return tally_number(TALLY_DAY, clock_wall_us());
+}
+
+/* After those of the configuration, which stay first. */
+void
+sources_changed(void)
+{
+	const struct source *s;
+	size_t at = 0;
+
+	sources.list.len = 0;
+	buf_puts(&sources.list, conf()->inet_interfaces_out);
+	while ((s = model_next_source(accountd.model, &at)) != NULL) {
+		buf_printf(&sources.list, " %.*s", STR_ARG(s->r.ip));
+	}
+	buf_u8(&sources.list, 0);
+	accountd.site.sources = (const char *)sources.list.p;
 }
 
 /* ---- alerts --------------------------------------------------------------
@@ -427,6 +444,7 @@ sources_start(void)
 		.name_wait_us = conf()->source_name_wait,
 		.grace_us = conf()->source_grace_time,
 	};
+	sources_changed();
 	sources.checks = map_new();
 	sources.timer = loop_timer_new(sweep, NULL);
 	loop_timer_arm(sources.timer, 0);
@@ -438,5 +456,7 @@ sources_stop(void)
 	if (sources.checks != NULL) {
 		loop_timer_free(&sources.timer);
 		map_free(&sources.checks, check_free);
+		accountd.site.sources = "";
+		buf_fini(&sources.list);
 	}
 }

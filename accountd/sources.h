@@ -18,6 +18,10 @@ void sources_stop(void);
 
 const struct source_rules *sources_rules(void);
 
+/* An address was added or deleted: the records of domains say which there
+ * are. */
+void sources_changed(void);
+
 /*
  * Looks the records up now, and calls fn(arg, is_told) then: is_told false
  * when resolvd did not answer. The result is in the model, unless the address

@@ -147,6 +147,8 @@ give_up(struct session *s)
 			    "%s: no address of the source address's family",
 			    s->route->next_hop);
 			s->failure.is_connect = CONNECT_UNFIT;
+			str_copy(s->facts.source_ip, sizeof(s->facts.source_ip),
+			    str_of(s->path->source_ip));
 		}
 		job_decide(s->job, &s->failure);
 		session_result(s);

@@ -1,6 +1,7 @@
 """Source addresses: pools, names, their checks by DNS, and the warm-up."""
 
 import ipaddress
+import socket
 
 import pytest
 
@@ -8,6 +9,15 @@ from lib.packetboat import make_message
 from lib.wait import wait_for
 
 FAST = {"source_check_interval": "1s", "source_check_retry": "1s", "source_name_wait": "0s"}
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
 
 
 def reverse(address: str) -> str:
@@ -64,6 +74,9 @@ def test_each_pool_sends_from_its_address_under_its_name(boat, sink, add_source)
     assert seen == {"shop@sink.test": (first, "out1.test"), "bank@sink.test": (second, "hello.out2.test")}
     event = boat.wait_event("delivery", recipient="shop@sink.test")
     assert (event["source_ip"], event["source_name"]) == (first, "out1.test")
+    boat.tool("pbdomain", "add", "shop", "shop.test")
+    spf = next(r["value"] for r in boat.domain_records("shop", "shop.test") if r["purpose"] == "spf")
+    assert {f"ip4:{first}", f"ip4:{second}"} <= set(spf.split())
 
 
 def test_a_message_names_one_of_the_pools_that_its_account_may_use(boat, sink, add_source):
@@ -161,6 +174,20 @@ def test_an_address_of_another_machine_leaves_its_mail_to_the_others(boat, sink,
     sink.wait_messages(6)
     assert {m.session.peer for m in sink.messages} == {here}
     assert boat.events("deferral") == []
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this machine")
+def test_an_address_of_another_family_leaves_its_mail_to_the_others(boat, sink, add_source, name_server):
+    here = add_source("out4.test", "pool=shop")
+    name_server.add("out6.test", "AAAA", "::1")
+    name_server.add(reverse("::1"), "PTR", "out6.test.")
+    boat.tool("pbip", "add", "0:0:0:0:0:0:0:1", "out6.test", "pool=shop")
+    wait_state(boat, "::1", "good")
+    account, address = sender(boat, "shop", "shop.test", pool="shop")
+    for n in range(6):
+        boat.send(account, address, f"r{n}@sink.test")
+    sink.wait_messages(6)
+    assert {m.session.peer for m in sink.messages} == {here} and boat.events("deferral") == []
 
 
 def test_mistakes_get_one_clear_line(boat, add_source):
