@@ -18,6 +18,7 @@ static struct {
 	struct session_list idle; /* of all paths, longest idle first */
 	unsigned n_sessions;
 	struct loop_defer work;
+	uint64_t n_outlived;
 } all;
 
 void
@@ -67,6 +68,7 @@ path_new(uint32_t id)
 	struct path *p = mem_alloc(sizeof(*p));
 
 	p->id = id;
+	p->key = id;
 	TAILQ_INIT(&p->waiting);
 	TAILQ_INIT(&p->opening);
 	TAILQ_INIT(&p->idle);
@@ -90,11 +92,36 @@ path_free(struct path *p)
 	free(p);
 }
 
+/*
+ * A new qmgr gives its numbers anew, and an address may get another name:
+ * connections from one address must not carry mail for another. What is under
+ * way ends on the path as it was.
+ */
+static void
+outlive(struct path *p)
+{
+	(void)map_del_u64(all.by_id, p->key);
+	p->key = ++all.n_outlived << 32; /* no number of qmgr's */
+	(void)map_put_u64(all.by_id, p->key, p);
+	touch(p);
+}
+
+static bool
+is_from_elsewhere(const struct path *p, const struct ipc_job *m)
+{
+	return !str_is(m->source_ip, p->source_ip) ||
+	    !str_is(m->source_name, p->source_name);
+}
+
 void
 path_assign(struct job *j, const struct ipc_job *m)
 {
 	struct path *p = map_get_u64(all.by_id, m->path);
 
+	if (p != NULL && is_from_elsewhere(p, m)) {
+		outlive(p);
+		p = NULL;
+	}
 	if (p == NULL) {
 		p = path_new(m->path);
 	}
@@ -261,7 +288,7 @@ dispatch_dirty(void *arg)
 		    dispatch_first(p, j)) {
 		}
 		if (p->n_sessions == 0 && p->n_jobs == 0) {
-			(void)map_del_u64(all.by_id, p->id);
+			(void)map_del_u64(all.by_id, p->key);
 			path_free(p);
 		}
 	}

@@ -22,6 +22,7 @@ struct path {
 	bool is_starving;
 	bool is_dirty;
 	uint32_t id;
+	uint64_t key; /* where it is found; id, or beyond all numbers */
 	/* qmgr's newest word; 0: any number, any age. */
 	unsigned limit;		/* of connections, at least 1 */
 	uint32_t conn_messages; /* transactions of a connection */
@@ -42,8 +43,8 @@ void paths_init(void);
 void paths_fini(void);
 
 /*
- * Gives the job its path: made when it is new, renewed when the message says
- * something else than before.
+ * Gives the job its path: made when it is new, and when the message names
+ * another address of ours or another name for it than before.
  */
 void path_assign(struct job *j, const struct ipc_job *m);
 /* The job is about to be freed. */
