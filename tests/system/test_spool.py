@@ -243,7 +243,7 @@ def test_journal_and_checkpoint_are_checked(boat, receiver, new_copies):
     assert f"ckp/{current}: the checkpoint is incomplete" in told or f"ckp/{current}: acknowledged bytes" in told
     assert "which is not there" in harmed(lambda path: (path / "ckp" / current).unlink())
     assert "names no checkpoint" in harmed(lambda path: (path / "ckp/CURRENT").write_text("nonsense\n"))
-    first = min((copies.original / "jrn").iterdir(), key=lambda p: p.name).name
+    first = min((copies.original / "jrn").glob("*.jrn"), key=lambda p: p.name).name
     told = harmed(lambda path: (path / "jrn" / first).unlink())
     assert "its record in journal file" in told and "is missing" in told
     second = spool.batches(copies.original / "jrn" / first)[1]
