@@ -13,8 +13,9 @@
     powercut.py check --offline
         the same by pbspool alone: what is acknowledged is in the spool, or its delivery is in the journal
 
-PB_ROOT names the install root. Receivers and name server run in this process or beside the file system under
-test, never on it. A token is the message's own id, which decides its content.
+PB_ROOT names the install root; TMPDIR on a tmpfs spares the real disk the syncs. Receivers and name server run in
+this process or beside the file system under test, never on it. A token is the message's own id, which decides its
+content, and the id of the reply.
 """
 
 import argparse
