@@ -1,6 +1,7 @@
 #include "str.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <strings.h>
 
@@ -212,4 +213,35 @@ str_unhex(void *dst, size_t n, struct str s)
 		b[i] = (uint8_t)(hi << 4 | lo);
 	}
 	return 0;
+}
+
+#define DISTANCE_MAX 64
+
+unsigned
+str_distance(const char *a, const char *b)
+{
+	unsigned row[DISTANCE_MAX + 1];
+	size_t n = strlen(b);
+
+	if (n > DISTANCE_MAX || strlen(a) > DISTANCE_MAX) {
+		return UINT_MAX;
+	}
+	for (unsigned j = 0; j <= n; j++) {
+		row[j] = j;
+	}
+	for (unsigned i = 1; a[i - 1] != '\0'; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			unsigned above = row[j], best = diagonal;
+
+			best += a[i - 1] != b[j - 1];
+			best = above + 1 < best ? above + 1 : best;
+			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			row[j] = best;
+			diagonal = above;
+		}
+	}
+	return row[n];
 }

@@ -58,6 +58,10 @@ int str_u64(struct str s, uint64_t max, uint64_t *out) MUST_CHECK;
  */
 char *str_safe(char *dst, size_t size, struct str s);
 
+/* Letters to change, add or drop between two names (Levenshtein), for "did you
+ * mean"; UINT_MAX when one has more than 64 bytes. */
+unsigned str_distance(const char *a, const char *b);
+
 /* Hash of bytes for tables (not for anything an attacker may choose freely
  * without the seed of map.h). */
 uint64_t str_hash(struct str s, uint64_t seed);

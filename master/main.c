@@ -16,6 +16,7 @@
 #include "loop.h"
 #include "master.h"
 #include "routes.h"
+#include "shaping.h"
 
 static struct conf *config;
 static int ready_fd = -1; /* who started us waits for a byte here */
@@ -109,6 +110,7 @@ on_reload(void *arg)
 	(void)arg;
 	if (conf_load(config->dir, &fresh, &error) < 0 ||
 	    routes_check(fresh, &error) < 0 ||
+	    shaping_check(fresh->dir, &error) < 0 ||
 	    directories_make(fresh, &error) < 0 ||
 	    listen_bind(fresh, &error) < 0) {
 		log_error("reload refused, the old configuration stays: %.*s",
@@ -147,6 +149,7 @@ prepare(const char *dir)
 	struct buf error = { 0 };
 
 	die_on(conf_load(dir, &config, &error), &error);
+	die_on(shaping_check(config->dir, &error), &error);
 	open_log();
 	(void)umask(022);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {

@@ -13,6 +13,7 @@
 #include "addr_filter.h"
 #include "client.h"
 #include "routes.h"
+#include "shaping.h"
 
 static const char *const daemons[] = { "smtpd", "accountd", "signd", "qmgr",
 	"resolvd", "deliver", "bouncer", "webhookd" };
@@ -137,6 +138,17 @@ check_certificate(bool with_warnings)
 }
 
 static void
+check_shaping(void)
+{
+	struct buf error = { 0 };
+
+	if (shaping_check(client_conf()->dir, &error) < 0) {
+		mistake("%.*s", (int)error.len, (const char *)error.p);
+	}
+	buf_fini(&error);
+}
+
+static void
 check_users(void)
 {
 	if (geteuid() != 0) {
@@ -180,6 +192,7 @@ check_installation(bool with_warnings)
 	is_good = true;
 	check_programs();
 	check_certificate(with_warnings);
+	check_shaping();
 	check_users();
 	check_delivery();
 	return is_good;
