@@ -12,6 +12,7 @@
 #include "core_view.h"
 #include "dsn_due.h"
 #include "log.h"
+#include "paths.h"
 #include "plog.h"
 #include "qmgr.h"
 #include "recover.h"
@@ -261,6 +262,7 @@ put_small(struct qmgr *q)
 		    &(struct ckp_reason){ .number = number, .text = text });
 	}
 	put_tls_sites(q);
+	paths_collect(q, put_event);
 	source_used_each(q, put_event);
 	at = 0;
 	while (core_tenant_next(q->core, &at, &t)) {

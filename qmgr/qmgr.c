@@ -13,6 +13,7 @@
 #include "jobs.h"
 #include "log.h"
 #include "map.h"
+#include "paths.h"
 #include "relocate.h"
 #include "replay.h"
 #include "reports.h"
@@ -130,6 +131,7 @@ configure(const struct conf *conf, uint64_t seed, struct core_config *c)
 	}
 	c->jitter_percent = (uint32_t)conf->retry_jitter;
 	c->seed = seed;
+	c->is_restart = true;
 	c->concurrency_limit =
 	    (uint32_t)conf->smtp_destination_concurrency_limit;
 	c->rcpt_limit = (uint32_t)conf->smtp_destination_recipient_limit;
@@ -174,7 +176,9 @@ qmgr_empty(struct qmgr *q)
 	core_free(&q->core);
 	bug_on(make_core(q) < 0); /* it was granted before */
 	make_tables(q);
+	paths_restart(q);
 	sources_tell_core(q);
+	resolve_relay(q);
 	replay_init(q);
 }
 
@@ -238,7 +242,7 @@ begin_journal(struct qmgr *q, uint32_t next)
 
 int
 qmgr_open(struct qmgr *q, const struct conf *conf, const struct routes *routes,
-    uint64_t start_us, struct buf *error)
+    struct shaping *shaping, uint64_t start_us, struct buf *error)
 {
 	uint32_t next = 1;
 	int r;
@@ -250,6 +254,7 @@ qmgr_open(struct qmgr *q, const struct conf *conf, const struct routes *routes,
 		.pressure_reason = "" };
 	r = make_core(q);
 	if (r < 0) {
+		shaping_free(&shaping);
 		buf_puts(error, "the queue's address space is not granted");
 		return r;
 	}
@@ -259,6 +264,7 @@ qmgr_open(struct qmgr *q, const struct conf *conf, const struct routes *routes,
 	q->bigs = bigs_new();
 	tenants_init(q);
 	sources_init(q);
+	paths_init(q, shaping);
 	resolve_init(q);
 	r = make_directories(error);
 	if (r == 0) {
@@ -277,6 +283,7 @@ void
 qmgr_run(struct qmgr *q)
 {
 	turn_init(q);
+	paths_run(q);
 	intake_init(q);
 	pressure_init(q);
 	checkpoint_init(q);
@@ -305,6 +312,7 @@ qmgr_close(struct qmgr *q)
 	replay_fini(q);
 	resolve_fini(q);
 	free_tables(q);
+	paths_fini(q);
 	bigs_free(&q->bigs);
 	jobs_free(&q->jobs);
 	core_free(&q->core);

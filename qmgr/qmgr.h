@@ -36,10 +36,12 @@ struct bigs;
 struct checkpoint;
 struct dsns;
 struct jobs;
+struct paths;
 struct runs;
 struct relocation;
 struct replay;
 struct reports;
+struct shaping;
 struct sources;
 struct tenants;
 struct tls_sites;
@@ -69,6 +71,7 @@ struct qmgr {
 	struct bigs *bigs;
 	struct reports *reports;
 	struct dsns *dsns;
+	struct paths *paths;
 	struct checkpoint *checkpoint;
 	struct relocation *relocation;
 	struct runs *runs;
@@ -147,9 +150,10 @@ uint64_t qmgr_now(const struct qmgr *q);
 
 /* Fills q for the spool in the working directory and recovers the queue from
  * it. routes: the caller's, kept until qmgr_close; NULL: there are none.
- * start_us: time since 1970. Returns 0, or -errno with a line in *error. */
+ * shaping is taken; NULL: the built-in one. start_us: time since 1970. Returns
+ * 0, or -errno with a line in *error. */
 int qmgr_open(struct qmgr *q, const struct conf *conf,
-    const struct routes *routes, uint64_t start_us,
+    const struct routes *routes, struct shaping *shaping, uint64_t start_us,
     struct buf *error) MUST_CHECK;
 /* Begins to work: intake, schedule, timers. */
 void qmgr_run(struct qmgr *q);

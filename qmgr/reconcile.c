@@ -11,6 +11,7 @@
 #include "core_view.h"
 #include "jobs.h"
 #include "log.h"
+#include "paths.h"
 #include "qmgr.h"
 #include "sources.h"
 
@@ -108,8 +109,8 @@ adopt(struct qmgr *q, unsigned index, const struct ipc_running *m, uint32_t msg)
 
 	if (core_message_get(q->core, msg, &message, &nrcpt) < 0 ||
 	    jobs_is_full(q->jobs) ||
-	    core_adopt(q->core, msg, core_site(q->core, m->site, NULL),
-		sources_default(q), ordinals, n, &core_job) < 0) {
+	    core_adopt(q->core, msg, paths_site(q, m->site), sources_default(q),
+		ordinals, n, &core_job) < 0) {
 		return; /* its results will be late ones */
 	}
 	core_warm_any(q->core, core_site(q->core, m->site, NULL), n);

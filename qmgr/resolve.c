@@ -9,6 +9,7 @@
 #include "core_view.h"
 #include "log.h"
 #include "map.h"
+#include "paths.h"
 #include "plan.h"
 #include "qmgr.h"
 #include "reply_class.h"
@@ -35,18 +36,24 @@ struct failure {
 };
 
 void
-resolve_init(struct qmgr *q)
+resolve_relay(struct qmgr *q)
 {
 	const struct routes_entry *relay = routes_relayhost(q->routes);
 
-	q->dns_failures = map_new();
 	q->relay_site = CORE_NONE;
 	/* With lines in routes.cf each domain is looked at: relayhost is the
 	 * route of the rest then. */
 	if (relay != NULL && !routes_has_lines(q->routes)) {
-		q->relay_site = core_site(q->core, str_of(relay->hop), NULL);
+		q->relay_site = paths_site(q, str_of(relay->hop));
 		core_relay(q->core, q->relay_site);
 	}
+}
+
+void
+resolve_init(struct qmgr *q)
+{
+	q->dns_failures = map_new();
+	resolve_relay(q);
 }
 
 void
@@ -95,12 +102,10 @@ resolve_failure(const struct qmgr *q, struct str domain, uint8_t *status)
 static void
 on_site(struct qmgr *q, uint32_t domain, const struct ipc_site_rep *m)
 {
-	uint32_t site = core_site(q->core, m->site, NULL);
-	uint32_t provider = CORE_NONE;
+	uint32_t site = paths_site(q, m->site);
+	uint32_t provider = paths_provider(q, m->site, m->provider);
 
-	if (m->provider.len != 0) {
-		provider = core_provider(q->core, m->provider, NULL);
-	}
+	paths_domain(q, core_domain_name(q->core, domain), m->site);
 	core_site_answer(q->core, domain, CORE_ANSWER_SITE, site, provider,
 	    m->ttl_s > TTL_MIN_S ? m->ttl_s : TTL_MIN_S);
 }
@@ -242,8 +247,9 @@ on_reply(void *arg, enum ipc_type type, const void *m)
 static void
 answer_fixed(struct qmgr *q, uint32_t domain, struct str site, uint32_t ttl_s)
 {
-	core_site_answer(q->core, domain, CORE_ANSWER_SITE,
-	    core_site(q->core, site, NULL), CORE_NONE, ttl_s);
+	core_site_answer(q->core, domain, CORE_ANSWER_SITE, paths_site(q, site),
+	    paths_provider(q, site, STR("")), ttl_s);
+	paths_domain(q, core_domain_name(q->core, domain), site);
 }
 
 static void

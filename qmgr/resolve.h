@@ -14,4 +14,7 @@ struct qmgr;
 const char *resolve_failure(
     const struct qmgr *q, struct str domain, uint8_t *status);
 
+/* The core is a new one: relayhost is told it again. */
+void resolve_relay(struct qmgr *q);
+
 #endif

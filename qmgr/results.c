@@ -11,6 +11,7 @@
 #include "dsn_due.h"
 #include "jobs.h"
 #include "log.h"
+#include "paths.h"
 #include "qmgr.h"
 #include "reply_class.h"
 #include "source_used.h"
@@ -162,9 +163,12 @@ damaged(struct qmgr *q, const struct subject *s, const struct ipc_result *r)
 /* ---- results ------------------------------------------------------------ */
 
 static struct core_result
-for_core(const struct ipc_result *r)
+for_core(const struct ipc_result *r, const struct paths_answer *a)
 {
-	struct core_result c = { .outcome = (enum outcome)r->outcome };
+	struct core_result c = { .outcome = (enum outcome)r->outcome,
+		.delay_s = a->requeue_s,
+		.retry_s = a->retry_s,
+		.nretry = a->nretry };
 	enum reason reason;
 
 	if (r->is_connect != CONNECT_FINE) {
@@ -227,7 +231,8 @@ may_fail(const struct ipc_result *r)
 static void
 apply(struct qmgr *q, struct job *job, struct ipc_result *r)
 {
-	struct core_result c = for_core(r);
+	struct paths_answer shaped;
+	struct core_result c;
 	struct subject s = {
 		.now_us = qmgr_now(q),
 		.msg = job->msg,
@@ -241,9 +246,10 @@ apply(struct qmgr *q, struct job *job, struct ipc_result *r)
 	struct core_verdict v;
 
 	if (r->is_connect == CONNECT_UNFIT && sources_unfit(q, job->path, r)) {
-		c.outcome = OUTCOME_RETURNED;
 		r->outcome = OUTCOME_RETURNED;
 	}
+	paths_result(q, job->path, r, &shaped);
+	c = for_core(r, &shaped);
 	if (may_fail(r)) {
 		dsn_hold(q, s.msg);
 	}
@@ -251,6 +257,7 @@ apply(struct qmgr *q, struct job *job, struct ipc_result *r)
 		log_debug("a result for a recipient that is in no job");
 	} else {
 		settle(q, &s, r, &v);
+		paths_changed(q, &shaped);
 		job->left--;
 	}
 	if (may_fail(r)) {
@@ -293,7 +300,8 @@ static void
 apply_late(struct qmgr *q, struct ipc_result *r)
 {
 	uint32_t msg = core_find(q->core, &r->msgid);
-	struct core_result c = for_core(r);
+	struct paths_answer shaped;
+	struct core_result c;
 	struct core_rcpt_view view;
 	struct core_message m;
 	struct core_verdict v;
@@ -314,6 +322,8 @@ apply_late(struct qmgr *q, struct ipc_result *r)
 		.subaccount = m.subaccount,
 		.rcpt = r->rcpt,
 	};
+	paths_result(q, CORE_NONE, r, &shaped);
+	c = for_core(r, &shaped);
 	dsn_hold(q, msg);
 	if (core_result_late(q->core, msg, r->rcpt, &c, &v) == 0) {
 		if (r->outcome != OUTCOME_RETURNED) {

@@ -9,6 +9,7 @@
 #include "relocate.h"
 #include "routes.h"
 #include "service.h"
+#include "shaping.h"
 #include "tools.h"
 
 #define FILE_TIMEOUT_US (10 * US_PER_S)
@@ -61,14 +62,18 @@ ask_file(struct qmgr *q)
 	}
 }
 
-/* The passwords of next hops end here: deliver gets each with the jobs that
- * need it, and never the file. */
+static struct shaping *shaping; /* taken by shell_start */
+
+/* Before the sandbox, which has no way to the configuration. The passwords of
+ * next hops end here: deliver gets each with the jobs that need it, and never
+ * the file. */
 void
 shell_init(void)
 {
 	struct buf error = { 0 };
 
-	if (routes_load(conf(), &routes, &error) < 0) {
+	if (routes_load(conf(), &routes, &error) < 0 ||
+	    shaping_load(conf()->dir, &shaping, &error) < 0) {
 		fatal("%.*s", STR_ARG(buf_str(&error)));
 	}
 	buf_fini(&error);
@@ -77,9 +82,12 @@ shell_init(void)
 void
 shell_start(void)
 {
+	struct shaping *taken = shaping;
 	struct buf error = { 0 };
 
-	if (qmgr_open(&self, conf(), routes, clock_wall_us(), &error) < 0) {
+	shaping = NULL;
+	if (qmgr_open(&self, conf(), routes, taken, clock_wall_us(), &error) <
+	    0) {
 		fatal("%.*s", (int)error.len, (const char *)error.p);
 	}
 	buf_fini(&error);

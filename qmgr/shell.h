@@ -9,7 +9,7 @@
 #include "tool.h"
 
 const char *shell_directory(const struct conf *c);
-/* Reads the routes. */
+/* Reads the routes and shaping.cf. */
 void shell_init(void);
 void shell_start(void);
 void shell_peer_up(struct peer *p);

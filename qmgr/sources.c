@@ -6,6 +6,7 @@
 #include "core_name.h"
 #include "core_view.h"
 #include "log.h"
+#include "paths.h"
 #include "qmgr.h"
 
 /* In the place of an address of a source. */
@@ -53,7 +54,9 @@ tell_core(struct qmgr *q, uint32_t number)
 	    (s->address < CORE_SOURCES &&
 		core_source_address(q->core, number, s->address) < 0)) {
 		log_error("source %u: the core does not take it", number);
+		return;
 	}
+	paths_source(q, number);
 }
 
 /* The number of an address as the pool uses it; CORE_NONE: too many. */
@@ -376,6 +379,12 @@ address_of(const struct qmgr *q, uint32_t source)
 	uint32_t i = q->sources->all[source].address;
 
 	return i == SYSTEM || i == NOBODY ? NULL : &q->sources->addresses[i];
+}
+
+uint32_t
+sources_count(const struct qmgr *q)
+{
+	return q->sources->n;
 }
 
 struct str

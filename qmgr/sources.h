@@ -53,6 +53,9 @@ struct str sources_pool_name(const struct qmgr *q, uint32_t pool);
 struct str sources_ip(const struct qmgr *q, uint32_t source);
 struct str sources_name(const struct qmgr *q, uint32_t source);
 
+/* How many sources of the core there are, numbered from 0. */
+uint32_t sources_count(const struct qmgr *q);
+
 /* A source that there always is. */
 uint32_t sources_default(const struct qmgr *q);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sysexits.h>
 
+#include "core_limits.h"
 #include "core_name.h"
 #include "qmgr.h"
 #include "reports.h"
@@ -26,6 +27,23 @@ static const char *const domain_states[] = {
 	[CORE_DOMAIN_LATER] = "no answer",
 	[CORE_DOMAIN_KNOWN] = "known",
 	[CORE_DOMAIN_FAILED] = "failed",
+};
+
+static const char *const levels[] = {
+	[CORE_LEVEL_SITE] = "site",
+	[CORE_LEVEL_PROVIDER] = "provider",
+	[CORE_LEVEL_SOURCE] = "source",
+	[CORE_LEVEL_ACCOUNT] = "account",
+	[CORE_LEVEL_SUBACCOUNT] = "subaccount",
+};
+
+static const char *const stops[] = {
+	[CORE_STOP_NONE] = "others are before it",
+	[CORE_STOP_PAUSED] = "suspended",
+	[CORE_STOP_SHUT] = "the source address is not in use",
+	[CORE_STOP_CONNECTIONS] = "connections",
+	[CORE_STOP_MESSAGES] = "messages",
+	[CORE_STOP_RECIPIENTS] = "recipients",
 };
 
 static json_t *
@@ -55,6 +73,18 @@ put_path(struct qmgr *q, struct tool *t, const struct core_path_view *v)
 		json_object_set_new(o, "until",
 		    json_integer((json_int_t)(v->until_us / US_PER_S)));
 	}
+	if (v->state == CORE_PATH_LIMITED) {
+		json_object_set_new(o, "limited_by",
+		    json_pack("{s:s,s:s,s:b}", "of", levels[v->blocked_by],
+			"what", stops[v->stop], "from_source",
+			v->is_blocked_from));
+	} else if (v->is_tenant_blocked) {
+		json_object_set_new(o, "limited_by",
+		    json_pack("{s:s,s:s,s:b}", "of", "account", "what",
+			"its quota or limits", "from_source", 0));
+	}
+	json_object_set_new(o, "failures", json_integer(v->failures));
+	tool_shape_path(q, o, v);
 	tool_out(t, o);
 }
 
@@ -92,6 +122,7 @@ tool_sites(struct qmgr *q, struct tool *t)
 			put_domain(q, t, &d);
 		}
 	}
+	tool_shape_rest(q, t);
 	tool_end(t, EX_OK, NULL);
 }
 

@@ -21,6 +21,15 @@ static const struct {
 	{ "queue.retry", CORE_CMD_RETRY },
 };
 
+static const struct {
+	const char *name;
+	enum shape_verb verb;
+} verbs[] = {
+	{ "queue.suspend", SHAPE_SUSPEND },
+	{ "queue.resume", SHAPE_RESUME },
+	{ "queue.limit", SHAPE_LIMIT },
+};
+
 void
 tools_run(struct qmgr *q, struct tool *t)
 {
@@ -41,6 +50,12 @@ tools_run(struct qmgr *q, struct tool *t)
 	if (strncmp(name, "tls.", 4) == 0) {
 		tool_tls(q, t);
 		return;
+	}
+	for (size_t i = 0; i < array_len(verbs); i++) {
+		if (strcmp(name, verbs[i].name) == 0) {
+			tool_shape(q, t, verbs[i].verb);
+			return;
+		}
 	}
 	for (size_t i = 0; i < array_len(commands); i++) {
 		if (strcmp(name, commands[i].name) == 0) {

@@ -70,6 +70,14 @@ bool selection_is_given(struct tool *t);
 void tool_list(struct qmgr *q, struct tool *t);
 void tool_admin(struct qmgr *q, struct tool *t, enum core_command cmd);
 void tool_sites(struct qmgr *q, struct tool *t);
+/* What an administrator wants of a site or provider. */
+enum shape_verb { SHAPE_SUSPEND, SHAPE_RESUME, SHAPE_LIMIT };
+
+void tool_shape(struct qmgr *q, struct tool *t, enum shape_verb verb);
+/* Adds to a path of tool_sites its limits and the effects on it. */
+void tool_shape_path(struct qmgr *q, json_t *o, const struct core_path_view *v);
+/* Effects on what has no path now. */
+void tool_shape_rest(struct qmgr *q, struct tool *t);
 void tool_where(struct qmgr *q, struct tool *t);
 
 /* tool_admin's part of tools_admin_done. */

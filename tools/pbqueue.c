@@ -8,12 +8,16 @@
 #include <time.h>
 
 #include "client.h"
+#include "pbqueue_sites.h"
 
 static const char usage[] =
     "usage: pbqueue [-c DIR] -p|-j [SELECTOR...]\n"
     "       pbqueue [-c DIR] [--json] hold|release|retry|delete ID...|-|ALL\n"
     "       pbqueue [-c DIR] [--json] hold|release|retry|delete SELECTOR...\n"
     "       pbqueue [-c DIR] [--json] sites\n"
+    "       pbqueue [-c DIR] [--json] suspend NAME [for TIME]\n"
+    "       pbqueue [-c DIR] [--json] resume NAME\n"
+    "       pbqueue [-c DIR] [--json] limit NAME LIMIT=VALUE... [for TIME]\n"
     "selectors: --account NAME[/SUB] --domain DOMAIN --site SITE\n"
     "           --sender ADDRESS --recipient ADDRESS --tag TAG\n";
 
@@ -197,34 +201,6 @@ change(const char *verb, int argc, char **argv, json_t *args, bool has_selector)
 	return status;
 }
 
-static void
-print_site(json_t *s, void *arg)
-{
-	bool *is_first = arg;
-	const char *name = client_str(s, "site");
-
-	if (*is_first) {
-		printf("%-40s %-16s %-10s %8s %8s %6s\n", "-Site-", "-Source-",
-		    "-State-", "Queued", "Running", "Conns");
-		*is_first = false;
-	}
-	printf("%-40s %-16s %-10s %8lld %8lld %6.1f\n",
-	    name[0] != '\0' ? name : client_str(s, "domain"),
-	    client_str(s, "source"), client_str(s, "state"),
-	    (long long)client_int(s, "queued"),
-	    (long long)client_int(s, "running"),
-	    json_real_value(json_object_get(s, "connections")));
-}
-
-static int
-sites(void)
-{
-	bool is_first = true;
-
-	return client_call("qmgr", "queue.sites", json_object(),
-	    client_wants_json() ? NULL : print_site, &is_first);
-}
-
 /* ---- options ------------------------------------------------------------ */
 
 struct choice {
@@ -294,9 +270,9 @@ main(int argc, char **argv)
 	if (argc == 0) {
 		client_usage(NULL);
 	}
-	if (strcmp(argv[0], "sites") == 0 && argc == 1) {
+	if (pbqueue_is_sites(argv[0])) {
 		json_decref(args);
-		return sites();
+		return pbqueue_sites(argc, argv);
 	}
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(argv[0], verbs[i]) == 0) {

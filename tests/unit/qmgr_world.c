@@ -479,8 +479,8 @@ world_start(void)
 
 	read_conf();
 	w.q = &self;
-	if (qmgr_open(&self, conf_of_test, w.routes, clock_wall_us(), &error) <
-	    0) {
+	if (qmgr_open(&self, conf_of_test, w.routes, NULL, clock_wall_us(),
+		&error) < 0) {
 		fprintf(stderr, "%.*s\n", (int)error.len, (char *)error.p);
 		abort();
 	}

@@ -61,6 +61,7 @@ class Message:
     data: bytes
     tls: bool
     session: "Session"
+    at: float = dataclasses.field(default_factory=time.time)  # when its end had come
 
     @property
     def headers(self) -> bytes:
