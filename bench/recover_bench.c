@@ -289,7 +289,7 @@ main(int argc, char **argv)
 	making.in_journal = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
 	loop_init();
 	conf = read_conf();
-	if (qmgr_open(&self, conf, NULL, clock_wall_us(), &error) < 0) {
+	if (qmgr_open(&self, conf, NULL, NULL, clock_wall_us(), &error) < 0) {
 		stop("the queue cannot be opened");
 	}
 	if (is_make) {

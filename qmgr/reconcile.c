@@ -113,7 +113,7 @@ adopt(struct qmgr *q, unsigned index, const struct ipc_running *m, uint32_t msg)
 		ordinals, n, &core_job) < 0) {
 		return; /* its results will be late ones */
 	}
-	core_warm_any(q->core, core_site(q->core, m->site, NULL), n);
+	core_warm_any(q->core, paths_site(q, m->site), n);
 	job = jobs_adopt(q->jobs, m->job);
 	job->core = core_job;
 	job->msgid = m->msgid;
