@@ -5,6 +5,14 @@
 
 #include "text.h"
 
+static const struct reply_rules *own_rules;
+
+void
+report_use_rules(const struct reply_rules *rules)
+{
+	own_rules = rules;
+}
+
 static bool
 is_digit(char c)
 {
@@ -264,17 +272,19 @@ find_phase(struct str folded)
 					  : REPLY_REPORT;
 }
 
-static enum reason
-classify(unsigned code, const char *status, struct str text, unsigned phase)
+static struct reply_answer
+classify(unsigned code, const char *status, struct str text, struct str host,
+    unsigned phase)
 {
 	struct reply_question q = { .code = code,
 		.enh = str_of(is_general(status) ? "" : status),
 		.text = text,
+		.host = host,
 		.phase = (enum reply_phase)phase };
 	struct reply_answer a;
 
-	reply_class(NULL, &q, &a);
-	return a.reason;
+	reply_class(own_rules, &q, &a);
+	return a;
 }
 
 /*
@@ -312,22 +322,37 @@ detail_of(enum reason r)
 	return details[r] != NULL ? details[r] : ".0.0";
 }
 
-void
-diagnostic_judge(struct report_rcpt *r, struct str notice)
+static void
+judge(struct report_rcpt *r, const struct diagnostic *d, struct str notice,
+    struct str host)
 {
-	struct str text = str_of(r->text);
 	struct buf folded = { 0 };
+	struct str text = str_of(r->text);
+	struct reply_answer a;
+
+	text_fold(text, &folded);
+	r->is_permanent = judge_permanence(r, d, buf_str(&folded));
+	a = classify(
+	    d->code, r->status, text, host, find_phase(buf_str(&folded)));
+	if (a.reason == REASON_OTHER && notice.len > 0) {
+		a = classify(d->code, r->status, notice, host, REPLY_REPORT);
+	}
+	r->reason = a.reason;
+	if (a.rule != NULL && a.rule->permanence != REPLY_AS_SAID &&
+	    r->action == REPORT_FAILED) {
+		r->is_permanent = a.is_permanent;
+	}
+	buf_fini(&folded);
+}
+
+void
+diagnostic_judge(struct report_rcpt *r, struct str notice, struct str host)
+{
 	struct diagnostic d;
 
-	diagnostic_read(text, &d);
+	diagnostic_read(str_of(r->text), &d);
 	choose_status(r, &d);
-	text_fold(text, &folded);
-	r->is_permanent = judge_permanence(r, &d, buf_str(&folded));
-	r->reason =
-	    classify(d.code, r->status, text, find_phase(buf_str(&folded)));
-	if (r->reason == REASON_OTHER && notice.len > 0) {
-		r->reason = classify(d.code, r->status, notice, REPLY_REPORT);
-	}
+	judge(r, &d, notice, host);
 	/* Who refuses the content does not try again: that is in the footer. */
 	if (r->action == REPORT_DELAYED && r->reason == REASON_VIRUS) {
 		r->reason = REASON_OTHER;
@@ -339,5 +364,4 @@ diagnostic_judge(struct report_rcpt *r, struct str notice)
 		(void)snprintf(r->status, sizeof(r->status), "2.0.0");
 	}
 	r->is_hard = r->is_permanent && reason_desc(r->reason)->is_hard;
-	buf_fini(&folded);
 }

@@ -23,12 +23,14 @@ void diagnostic_status(struct str value, char *dst);
 /*
  * Fills status, reason, is_permanent and is_hard of a recipient whose
  * addresses, action, text and field status (or "") are known. notice: the
- * report's words for people, asked when the text says nothing.
+ * report's words for people, asked when the text says nothing. host: who said
+ * it, for rules of bounce.cf.
  *
  * Which code counts: one in the diagnostic text, if it is of the class
  * (4 or 5) that the Status field has, because many systems put 5.0.0 or 5.1.1
  * in the field and the server's own code in the text.
  */
-void diagnostic_judge(struct report_rcpt *r, struct str notice);
+void diagnostic_judge(
+    struct report_rcpt *r, struct str notice, struct str host);
 
 #endif

@@ -14,6 +14,7 @@ struct block {
 	char original[REPORT_ADDRESS_SIZE];
 	char status[REPORT_STATUS_SIZE];
 	char text[REPORT_TEXT_SIZE];
+	char remote[256];
 	enum report_action action;
 	bool has_final;
 	bool has_action;
@@ -83,6 +84,7 @@ emit(struct block *b, struct report *out)
 	report_set_address(r->original, str_of(b->original));
 	memcpy(r->status, b->status, sizeof(r->status));
 	report_set_text(r, str_of(b->text));
+	memcpy(r->remote_mta, b->remote, sizeof(r->remote_mta));
 	r->action = b->action;
 	if (!b->has_action && b->status[0] == '2') {
 		r->action = REPORT_DELIVERED;
@@ -113,6 +115,9 @@ take_field(struct block *b, const struct field *f, struct report *out)
 		diagnostic_status(f->value, b->status);
 	} else if (field_is(f, "Diagnostic-Code") && f->value.len > 0) {
 		str_copy(b->text, sizeof(b->text), diagnostic_text(f->value));
+	} else if (field_is(f, "Remote-MTA") && f->value.len > 0) {
+		str_copy(
+		    b->remote, sizeof(b->remote), diagnostic_text(f->value));
 	} else if (field_is(f, "Reporting-MTA") &&
 	    out->reporting_mta[0] == '\0' && f->value.len > 0) {
 		str_copy(out->reporting_mta, sizeof(out->reporting_mta),

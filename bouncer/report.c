@@ -119,7 +119,11 @@ judge(const struct reading *r, struct report *out)
 
 	merge(out);
 	for (size_t i = 0; i < out->n_rcpts; i++) {
-		diagnostic_judge(&out->rcpts[i], notice);
+		struct report_rcpt *rcpt = &out->rcpts[i];
+
+		diagnostic_judge(rcpt, notice,
+		    str_of(rcpt->remote_mta[0] != '\0' ? rcpt->remote_mta
+						       : out->reporting_mta));
 	}
 	out->kind = REPORT_DELIVERY;
 }

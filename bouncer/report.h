@@ -49,6 +49,7 @@ struct report_rcpt {
 	char original[REPORT_ADDRESS_SIZE]; /* as we sent it; may be empty */
 	char status[REPORT_STATUS_SIZE];    /* "5.1.1", never empty */
 	char text[REPORT_TEXT_SIZE];	    /* diagnostic; lines parted by LF */
+	char remote_mta[256];		    /* who said it; may be empty */
 	enum report_action action;
 	enum reason reason;
 	bool is_permanent; /* another attempt would not have helped */
@@ -71,6 +72,9 @@ struct report {
 
 /* Before the sandbox, once per process. */
 void report_init(void);
+/* Rules that go before the built-in ones, for all reports from now on; they
+ * stay the caller's. NULL: none. */
+void report_use_rules(const struct reply_rules *rules);
 void report_exit(void);
 
 /* Fills *out, in full; report_fini frees it. */

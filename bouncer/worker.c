@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bounce_cf.h"
 #include "bouncer.h"
 #include "conf.h"
 #include "log.h"
@@ -14,6 +15,7 @@ static char hostname[256];
 static unsigned n_begun;
 static bool is_draining;
 static uint64_t qmgr_run;
+static struct reply_rules *rules;
 
 const char *
 bouncer_hostname(void)
@@ -79,12 +81,19 @@ on_file_drop(struct peer *p, uint32_t id, const void *msg)
 void
 worker_init(void)
 {
+	struct buf error = { 0 };
+
 	str_copy(hostname, sizeof(hostname), str_of(conf()->myhostname));
 	if (hostname[0] == '\0' &&
 	    gethostname(hostname, sizeof(hostname) - 1) < 0) {
 		fatal("myhostname is not set and the system has no name");
 	}
+	if (bounce_cf_load(conf()->dir, &rules, &error) < 0) {
+		fatal("%.*s", STR_ARG(buf_str(&error)));
+	}
+	buf_fini(&error);
 	report_init();
+	report_use_rules(rules);
 }
 
 void
@@ -114,7 +123,9 @@ worker_stop(void)
 	is_draining = false; /* the end is decided */
 	writer_stop();
 	passed_files_fini();
+	report_use_rules(NULL);
 	report_exit();
+	reply_rules_free(&rules);
 }
 
 const struct peer_handler worker_handlers[] = {

@@ -90,7 +90,7 @@ auth_reply(struct session *s, const struct smtp_reply *r)
 		session_ready(s);
 	} else {
 		verdict_fini(&s->failure);
-		verdict_refused(&s->failure, PHASE_AUTH, r);
+		verdict_refused(&s->failure, PHASE_AUTH, session_host(s), r);
 		auth_failed(s);
 	}
 }

@@ -331,7 +331,7 @@ mail_refused(struct session *s, const struct smtp_reply *r)
 {
 	struct verdict v = { 0 };
 
-	verdict_from_reply(&v, PHASE_MAIL, r);
+	verdict_from_reply(&v, PHASE_MAIL, session_host(s), r);
 	if (r->code == 421 && try_elsewhere(s, &v)) {
 		verdict_fini(&v);
 		return;
@@ -403,7 +403,7 @@ on_rcpt(struct session *s, const struct smtp_reply *r)
 
 	s->tx.n_answered++;
 	if (r->code == 421) {
-		verdict_from_reply(&v, PHASE_RCPT, r);
+		verdict_from_reply(&v, PHASE_RCPT, session_host(s), r);
 		fail(s, &v);
 		return;
 	}
@@ -415,7 +415,8 @@ on_rcpt(struct session *s, const struct smtp_reply *r)
 		to->is_accepted = true;
 		s->tx.n_accepted++;
 	} else if (!to->verdict.is_set) {
-		verdict_from_reply(&to->verdict, PHASE_RCPT, r);
+		verdict_from_reply(
+		    &to->verdict, PHASE_RCPT, session_host(s), r);
 	}
 	to = s->tx.is_pipelined ? NULL : job_next_rcpt(s->job);
 	if (to != NULL) {
@@ -452,10 +453,10 @@ on_data(struct session *s, const struct smtp_reply *r)
 		/* No go-ahead that could be trusted: nothing is sent. */
 		protocol_failure(s);
 	} else if (r->code == 421) {
-		verdict_from_reply(&v, PHASE_DATA, r);
+		verdict_from_reply(&v, PHASE_DATA, session_host(s), r);
 		fail(s, &v);
 	} else {
-		verdict_from_reply(&v, PHASE_DATA, r);
+		verdict_from_reply(&v, PHASE_DATA, session_host(s), r);
 		job_decide(s->job, &v);
 		verdict_fini(&v);
 		finish(s);
@@ -476,7 +477,7 @@ on_early_reply(struct session *s, const struct smtp_reply *r)
 		protocol_failure(s);
 		return;
 	}
-	verdict_from_reply(&v, PHASE_DOT, r);
+	verdict_from_reply(&v, PHASE_DOT, session_host(s), r);
 	fail(s, &v);
 }
 
@@ -490,7 +491,7 @@ on_dot(struct session *s, const struct smtp_reply *r)
 		client_broken(s, BROKEN_PROTOCOL);
 		return;
 	}
-	verdict_from_reply(&v, PHASE_DOT, r);
+	verdict_from_reply(&v, PHASE_DOT, session_host(s), r);
 	job_decide(s->job, &v);
 	verdict_fini(&v);
 	s->must_close = s->must_close || r->code == 421;
@@ -503,7 +504,7 @@ on_rset(struct session *s, const struct smtp_reply *r)
 	struct verdict v = { 0 };
 
 	if (r->code / 100 != 2) {
-		verdict_from_reply(&v, PHASE_RSET, r);
+		verdict_from_reply(&v, PHASE_RSET, session_host(s), r);
 		v.outcome = OUTCOME_DEFERRED;
 		if (!try_elsewhere(s, &v)) {
 			fail(s, &v);

@@ -13,6 +13,7 @@
 #include "tls.h"
 #include "tls_broken.h"
 #include "tls_table.h"
+#include "verdict.h"
 
 static bool is_draining;
 
@@ -222,6 +223,7 @@ deliver_peer_up(struct peer *p)
 void
 deliver_init(void)
 {
+	verdict_init();
 	tls_init();
 	tls_table_init();
 	reach_init();
@@ -282,4 +284,5 @@ deliver_stop(void)
 	tls_fini();
 	tls_table_fini();
 	tls_broken_fini();
+	verdict_exit();
 }

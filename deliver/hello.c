@@ -16,7 +16,7 @@ static void
 set_failure(struct session *s, enum phase phase, const struct smtp_reply *r)
 {
 	verdict_fini(&s->failure);
-	verdict_refused(&s->failure, phase, r);
+	verdict_refused(&s->failure, phase, session_host(s), r);
 }
 
 static void

@@ -152,6 +152,12 @@ session_ms(const struct session *s)
 	return (uint32_t)((clock_mono_us() - s->phase_us) / US_PER_MS);
 }
 
+struct str
+session_host(const struct session *s)
+{
+	return str_of(s->facts.dest_host);
+}
+
 void
 session_command(struct session *s, const char *line, size_t len)
 {

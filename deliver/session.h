@@ -126,6 +126,9 @@ void session_secret(
  * called by the loop. */
 void session_settle(struct session *s);
 
+/* The name of the host that it speaks to, as long as it does. */
+struct str session_host(const struct session *s);
+
 /* Milliseconds since the phase began. */
 uint32_t session_ms(const struct session *s);
 

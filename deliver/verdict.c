@@ -4,8 +4,31 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bounce_cf.h"
 #include "buf.h"
+#include "conf.h"
 #include "event.h"
+#include "log.h"
+#include "service.h"
+
+static struct reply_rules *rules;
+
+void
+verdict_init(void)
+{
+	struct buf error = { 0 };
+
+	if (bounce_cf_load(conf()->dir, &rules, &error) < 0) {
+		fatal("%.*s", STR_ARG(buf_str(&error)));
+	}
+	buf_fini(&error);
+}
+
+void
+verdict_exit(void)
+{
+	reply_rules_free(&rules);
+}
 
 void
 verdict_fini(struct verdict *v)
@@ -57,26 +80,27 @@ set_reply(struct verdict *v, enum phase phase, const struct smtp_reply *r)
 }
 
 static void
-classify(struct verdict *v, enum phase phase, const struct smtp_reply *r,
-    struct reply_answer *answer)
+classify(struct verdict *v, enum phase phase, struct str host,
+    const struct smtp_reply *r, struct reply_answer *answer)
 {
 	struct reply_question q = {
 		.code = r->code,
 		.text = { r->text, r->text_len },
+		.host = host,
 		.phase = phase_reply(phase),
 	};
 
 	if (r->has_enhanced) {
 		q.enh = str_of(v->enh);
 	}
-	reply_class(NULL, &q, answer);
+	reply_class(rules, &q, answer);
 	v->reason = (uint8_t)answer->reason;
 	v->is_hard = answer->is_hard;
 }
 
 void
-verdict_from_reply(
-    struct verdict *v, enum phase phase, const struct smtp_reply *reply)
+verdict_from_reply(struct verdict *v, enum phase phase, struct str host,
+    const struct smtp_reply *reply)
 {
 	struct smtp_reply r = *reply;
 	struct reply_answer answer;
@@ -92,18 +116,18 @@ verdict_from_reply(
 		v->outcome = OUTCOME_DELIVERED;
 		return;
 	}
-	classify(v, phase, &r, &answer);
+	classify(v, phase, host, &r, &answer);
 	v->outcome = answer.is_retry ? OUTCOME_DEFERRED : OUTCOME_FAILED;
 }
 
 void
-verdict_refused(
-    struct verdict *v, enum phase phase, const struct smtp_reply *reply)
+verdict_refused(struct verdict *v, enum phase phase, struct str host,
+    const struct smtp_reply *reply)
 {
 	struct reply_answer answer;
 
 	set_reply(v, phase, reply);
-	classify(v, phase, reply, &answer);
+	classify(v, phase, host, reply, &answer);
 	v->outcome = OUTCOME_DEFERRED;
 	v->is_hard = false;
 	v->is_connect = CONNECT_FAILED;

@@ -36,16 +36,21 @@ void verdict_fini(struct verdict *v);
 /* Copies from to the empty verdict to. */
 void verdict_copy(struct verdict *to, const struct verdict *from);
 
+/* Reads bounce.cf, whose rules go first, or ends the process (fatal). */
+void verdict_init(void);
+void verdict_exit(void);
+
 /*
- * From a reply to the command of a phase. 2xx delivers, 4xx defers, 5xx fails
- * or, for a class worth it, defers. *v is empty before.
+ * From the reply of a host to the command of a phase. 2xx delivers, 4xx
+ * defers, 5xx fails or, for a class worth it, defers; a rule of bounce.cf may
+ * say otherwise of 4xx and 5xx. *v is empty before.
  */
-void verdict_from_reply(
-    struct verdict *v, enum phase phase, const struct smtp_reply *reply);
+void verdict_from_reply(struct verdict *v, enum phase phase, struct str host,
+    const struct smtp_reply *reply);
 
 /* A reply on which the whole host is left: always deferred, is_connect. */
-void verdict_refused(
-    struct verdict *v, enum phase phase, const struct smtp_reply *reply);
+void verdict_refused(struct verdict *v, enum phase phase, struct str host,
+    const struct smtp_reply *reply);
 
 /* No reply: enh is ours, such as "4.4.2"; the format gives the text. */
 void verdict_local(struct verdict *v, enum outcome outcome, enum reason reason,

@@ -496,6 +496,15 @@ conf_check(const struct loaded *l, struct buf *error)
 	return check_lists(l, error);
 }
 
+const char *
+conf_directory(const char *dir)
+{
+	if (dir == NULL) {
+		dir = getenv("PACKETBOAT_CONFIG");
+	}
+	return dir != NULL ? dir : PB_CONFDIR;
+}
+
 int
 conf_load(const char *dir, struct conf **out, struct buf *error)
 {
@@ -503,12 +512,7 @@ conf_load(const char *dir, struct conf **out, struct buf *error)
 	struct buf text = { 0 };
 	int r;
 
-	if (dir == NULL) {
-		dir = getenv("PACKETBOAT_CONFIG");
-	}
-	if (dir == NULL) {
-		dir = PB_CONFDIR;
-	}
+	dir = conf_directory(dir);
 	l->settings = mem_alloc(n_params * sizeof(*l->settings));
 	l->conf.dir = mem_strdup(dir);
 	(void)snprintf(l->path, sizeof(l->path), "%s/packetboat.cf", dir);

@@ -10,6 +10,9 @@
 #include "buf.h"
 #include "param.h"
 
+/* DIR: dir, or if NULL $PACKETBOAT_CONFIG, or else /etc/packetboat. */
+const char *conf_directory(const char *dir);
+
 /*
  * Reads DIR/packetboat.cf (dir NULL: $PACKETBOAT_CONFIG, else
  * /etc/packetboat). Returns 0 and a configuration that conf_free frees; or

@@ -1,6 +1,7 @@
 #include "reply_class.h"
 
 #include <errno.h>
+#include <regex.h>
 #include <string.h>
 
 #include "buf.h"
@@ -8,87 +9,13 @@
 /* Text beyond this many bytes does not change the class. */
 #define TEXT_MAX 2048
 
-static const struct reason_desc reasons[REASON_N] = {
-	[REASON_OTHER] = { "other", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE, "The reply fits no rule." },
-	[REASON_BAD_MAILBOX] = { "bad_mailbox", true, true, false,
-	    REASON_EVENT_BOUNCE, "The domain has no such mailbox." },
-	[REASON_INACTIVE_MAILBOX] = { "inactive_mailbox", true, true, false,
-	    REASON_EVENT_BOUNCE,
-	    "The mailbox exists but is disabled, suspended or abandoned." },
-	[REASON_BAD_DOMAIN] = { "bad_domain", true, true, false,
-	    REASON_EVENT_BOUNCE,
-	    "The recipient's domain does not exist or takes no mail." },
-	[REASON_MAILBOX_FULL] = { "mailbox_full", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE, "The mailbox is over its quota." },
-	[REASON_TOO_LARGE] = { "too_large", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "The message is larger than the server takes." },
-	[REASON_CONTENT] = { "content", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "The form of the message was refused: header, MIME, encoding." },
-	[REASON_ATTACHMENT] = { "attachment", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE, "An attachment's type was refused." },
-	[REASON_VIRUS] = { "virus", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "The server found malware in the message." },
-	[REASON_SPAM_CONTENT] = { "spam_content", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "The message was taken for spam because of what it says." },
-	[REASON_SPAM_IP] = { "spam_ip", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "The source address or its reputation was refused." },
-	[REASON_POLICY] = { "policy", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "A rule of the recipient's site refused the message." },
-	[REASON_AUTH] = { "auth", false, false, false, REASON_EVENT_SOFT_BOUNCE,
-	    "SPF, DKIM or DMARC did not satisfy the server." },
-	[REASON_TLS] = { "tls", false, false, false, REASON_EVENT_SOFT_BOUNCE,
-	    "Encryption was required and could not be had." },
-	[REASON_RATE] = { "rate", false, false, true, REASON_EVENT_SOFT_BOUNCE,
-	    "Too much mail or too many connections in a time." },
-	[REASON_GREYLIST] = { "greylist", false, false, true,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "The server asks every new sender to come again later." },
-	[REASON_TOO_MANY_RCPT] = { "too_many_rcpt", false, false, true,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "Too many recipients in one transaction." },
-	[REASON_RELAYING] = { "relaying", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "The server does not serve the recipient's domain." },
-	[REASON_SENDER] = { "sender", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "The sender's address or domain was refused." },
-	[REASON_PROTOCOL] = { "protocol", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "A command was refused, or the server broke the protocol." },
-	[REASON_CONFIG] = { "config", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "A fault of a system's set-up, ours or the server's." },
-	[REASON_DNS] = { "dns", false, false, false, REASON_EVENT_SOFT_BOUNCE,
-	    "A name could not be resolved for now." },
-	[REASON_CONNECTION] = { "connection", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "No connection to the server, or it broke." },
-	[REASON_TIMEOUT] = { "timeout", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE, "The server did not answer in time." },
-	[REASON_ROUTING] = { "routing", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "The way to the mailbox is a loop or leads nowhere." },
-	[REASON_EXPIRED] = { "expired", false, false, false,
-	    REASON_EVENT_SOFT_BOUNCE,
-	    "The message was given up after its lifetime." },
-	[REASON_AUTO_REPLY] = { "auto_reply", false, false, false,
-	    REASON_EVENT_AUTO_REPLY, "An answering machine wrote back." },
-	[REASON_CHALLENGE] = { "challenge", false, false, false,
-	    REASON_EVENT_AUTO_REPLY,
-	    "The recipient's system asks the sender to prove himself." },
-	[REASON_UNSUBSCRIBE] = { "unsubscribe", false, true, false,
-	    REASON_EVENT_UNSUBSCRIBE, "The recipient wants no more mail." },
+struct own_rule {
+	struct reply_rule rule;
+	regex_t *regex; /* NULL: the rule has none */
 };
 
 struct reply_rules {
-	struct reply_rule *rules;
+	struct own_rule *rules;
 	size_t n;
 };
 
@@ -97,28 +24,10 @@ struct matter {
 	unsigned code;
 	uint8_t phases;
 	unsigned enh[3]; /* class 0: none */
+	struct str host;
 	char text[TEXT_MAX];
 	size_t len;
 };
-
-const struct reason_desc *
-reason_desc(enum reason r)
-{
-	bug_on((unsigned)r >= REASON_N);
-	return &reasons[r];
-}
-
-int
-reason_parse(struct str name, enum reason *out)
-{
-	for (unsigned i = 0; i < REASON_N; i++) {
-		if (str_is(name, reasons[i].name)) {
-			*out = (enum reason)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
 
 static bool
 is_digit(char c)
@@ -279,6 +188,7 @@ matter_init(struct matter *m, const struct reply_question *q)
 
 	m->code = q->code;
 	m->phases = (uint8_t)q->phase;
+	m->host = q->host;
 	m->len = 0;
 	memset(m->enh, 0, sizeof(m->enh));
 	if (rest.len > TEXT_MAX) {
@@ -345,21 +255,56 @@ enhanced_matches(const struct matter *m, const char *pattern)
 	return true;
 }
 
+/* The host itself or one below it. */
+static bool
+host_matches(const struct matter *m, const char *domain)
+{
+	struct str end = str_of(domain);
+	struct str host = m->host;
+
+	if (host.len > 0 && host.p[host.len - 1] == '.') {
+		host.len--;
+	}
+	if (host.len < end.len ||
+	    (host.len > end.len && host.p[host.len - end.len - 1] != '.')) {
+		return false;
+	}
+	return str_eq_case(
+	    (struct str){ host.p + (host.len - end.len), end.len }, end);
+}
+
 static bool
 rule_matches(const struct reply_rule *r, const struct matter *m)
 {
 	return (r->code == 0 || r->code == m->code) &&
 	    (r->phases == 0 || (r->phases & m->phases) != 0) &&
 	    (r->enh == NULL || enhanced_matches(m, r->enh)) &&
+	    (r->host == NULL || host_matches(m, r->host)) &&
 	    (r->text == NULL || text_matches(m, r->text));
 }
 
-static const struct reply_rule *
-rules_find(const struct reply_rule *rules, size_t n, const struct matter *m)
+static bool
+regex_matches(const regex_t *re, const struct matter *m)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (rule_matches(&rules[i], m)) {
-			return &rules[i];
+	regmatch_t range = { .rm_so = 0, .rm_eo = (regoff_t)m->len };
+
+	return regexec(re, m->text, 1, &range, REG_STARTEND) == 0;
+}
+
+static const struct reply_rule *
+rules_find(const struct reply_rules *own, const struct matter *m)
+{
+	for (size_t i = 0; own != NULL && i < own->n; i++) {
+		const struct own_rule *o = &own->rules[i];
+
+		if (rule_matches(&o->rule, m) &&
+		    (o->regex == NULL || regex_matches(o->regex, m))) {
+			return &o->rule;
+		}
+	}
+	for (size_t i = 0; i < n_reply_rules_builtin; i++) {
+		if (rule_matches(&reply_rules_builtin[i], m)) {
+			return &reply_rules_builtin[i];
 		}
 	}
 	return NULL;
@@ -380,7 +325,7 @@ matter_is_permanent(const struct matter *m)
 static enum reason
 reason_by_phase(enum reason r, uint8_t phases)
 {
-	if (!reasons[r].is_hard) {
+	if (!reason_desc(r)->is_hard) {
 		return r;
 	}
 	if ((phases & REPLY_MAIL) != 0) {
@@ -392,28 +337,37 @@ reason_by_phase(enum reason r, uint8_t phases)
 	return r;
 }
 
+static bool
+rule_is_permanent(const struct reply_rule *r, const struct matter *m)
+{
+	if (r != NULL && r->permanence != REPLY_AS_SAID) {
+		return r->permanence == REPLY_PERMANENT;
+	}
+	return matter_is_permanent(m);
+}
+
 void
 reply_class(const struct reply_rules *rules, const struct reply_question *q,
     struct reply_answer *out)
 {
-	const struct reply_rule *r = NULL;
+	const struct reply_rule *r;
 	const struct reason_desc *d;
 	struct matter m;
-	bool is_permanent;
+	bool is_forced;
 
 	matter_init(&m, q);
-	if (rules != NULL) {
-		r = rules_find(rules->rules, rules->n, &m);
-	}
-	if (r == NULL) {
-		r = rules_find(reply_rules_builtin, n_reply_rules_builtin, &m);
-	}
+	r = rules_find(rules, &m);
+	out->rule = r;
 	out->reason = r != NULL ? (enum reason)r->reason : REASON_OTHER;
-	out->reason = reason_by_phase(out->reason, m.phases);
+	/* An administrator who names the phase knows what he says. */
+	if (r == NULL || r->line == 0 || r->phases == 0) {
+		out->reason = reason_by_phase(out->reason, m.phases);
+	}
 	d = reason_desc(out->reason);
-	is_permanent = matter_is_permanent(&m);
-	out->is_hard = is_permanent && d->is_hard;
-	out->is_retry = !is_permanent || d->is_retried;
+	is_forced = r != NULL && r->permanence == REPLY_PERMANENT;
+	out->is_permanent = rule_is_permanent(r, &m);
+	out->is_hard = out->is_permanent && d->is_hard;
+	out->is_retry = !out->is_permanent || (d->is_retried && !is_forced);
 }
 
 static bool
@@ -445,10 +399,48 @@ text_pattern_is_valid(const char *pattern)
 	return pattern[strspn(pattern, "*")] != '\0';
 }
 
+/* NULL: no regular expression, or one whose time has no bound. */
+static regex_t *
+regex_compile(const char *pattern)
+{
+	regex_t *re;
+
+	for (const char *p = pattern; *p != '\0'; p++) {
+		if (p[0] == '\\' && p[1] != '\0') {
+			p++;
+			if (is_digit(*p)) {
+				return NULL;
+			}
+		}
+	}
+	re = mem_alloc(sizeof(*re));
+	if (regcomp(re, pattern, REG_EXTENDED | REG_ICASE) != 0) {
+		free(re);
+		return NULL;
+	}
+	return re;
+}
+
+static bool
+rule_is_valid(const struct reply_rule *rule)
+{
+	return (rule->enh == NULL || enh_pattern_is_valid(rule->enh)) &&
+	    (rule->text == NULL || text_pattern_is_valid(rule->text)) &&
+	    (rule->enh != NULL || rule->text != NULL || rule->regex != NULL ||
+		rule->host != NULL || rule->code != 0 || rule->phases != 0) &&
+	    rule->reason < REASON_N;
+}
+
 struct reply_rules *
 reply_rules_new(void)
 {
 	return mem_alloc(sizeof(struct reply_rules));
+}
+
+static void
+forget(const char *text)
+{
+	free((char *)(uintptr_t)text);
 }
 
 void
@@ -458,33 +450,53 @@ reply_rules_free(struct reply_rules **r)
 		return;
 	}
 	for (size_t i = 0; i < (*r)->n; i++) {
-		free((char *)(uintptr_t)(*r)->rules[i].enh);
-		free((char *)(uintptr_t)(*r)->rules[i].text);
+		struct own_rule *o = &(*r)->rules[i];
+
+		if (o->regex != NULL) {
+			regfree(o->regex);
+			free(o->regex);
+		}
+		forget(o->rule.enh);
+		forget(o->rule.text);
+		forget(o->rule.regex);
+		forget(o->rule.host);
 	}
 	free((*r)->rules);
 	free(*r);
 	*r = NULL;
 }
 
+static const char *
+copy(const char *text)
+{
+	return text != NULL ? mem_strdup(text) : NULL;
+}
+
 int
 reply_class_add_rule(struct reply_rules *r, const struct reply_rule *rule)
 {
-	struct reply_rule *copy;
+	struct own_rule *o;
+	regex_t *re = NULL;
 
-	if ((rule->enh != NULL && !enh_pattern_is_valid(rule->enh)) ||
-	    (rule->text != NULL && !text_pattern_is_valid(rule->text)) ||
-	    (rule->enh == NULL && rule->text == NULL && rule->code == 0) ||
-	    rule->reason >= REASON_N) {
+	if (!rule_is_valid(rule)) {
+		return -EINVAL;
+	}
+	if (rule->regex != NULL && (re = regex_compile(rule->regex)) == NULL) {
 		return -EINVAL;
 	}
 	r->rules = mem_resize(r->rules, (r->n + 1) * sizeof(*r->rules));
-	copy = &r->rules[r->n++];
-	*copy = *rule;
-	if (rule->enh != NULL) {
-		copy->enh = mem_strdup(rule->enh);
-	}
-	if (rule->text != NULL) {
-		copy->text = mem_strdup(rule->text);
-	}
+	o = &r->rules[r->n++];
+	o->rule = *rule;
+	o->regex = re;
+	o->rule.enh = copy(rule->enh);
+	o->rule.text = copy(rule->text);
+	o->rule.regex = copy(rule->regex);
+	o->rule.host = copy(rule->host);
 	return 0;
+}
+
+const struct reply_rule *
+reply_rules_get(const struct reply_rules *r, size_t i)
+{
+	return r != NULL && i < r->n ? &r->rules[i].rule : NULL;
 }

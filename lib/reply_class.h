@@ -14,63 +14,8 @@
 #include <stdint.h>
 
 #include "attr.h"
+#include "reason.h"
 #include "str.h"
-
-enum reason {
-	REASON_OTHER,
-	REASON_BAD_MAILBOX,
-	REASON_INACTIVE_MAILBOX,
-	REASON_BAD_DOMAIN,
-	REASON_MAILBOX_FULL,
-	REASON_TOO_LARGE,
-	REASON_CONTENT,
-	REASON_ATTACHMENT,
-	REASON_VIRUS,
-	REASON_SPAM_CONTENT,
-	REASON_SPAM_IP,
-	REASON_POLICY,
-	REASON_AUTH,
-	REASON_TLS,
-	REASON_RATE,
-	REASON_GREYLIST,
-	REASON_TOO_MANY_RCPT,
-	REASON_RELAYING,
-	REASON_SENDER,
-	REASON_PROTOCOL,
-	REASON_CONFIG,
-	REASON_DNS,
-	REASON_CONNECTION,
-	REASON_TIMEOUT,
-	REASON_ROUTING,
-	REASON_EXPIRED,
-	REASON_AUTO_REPLY,
-	REASON_CHALLENGE,
-	REASON_UNSUBSCRIBE,
-	REASON_N
-};
-
-/* The final event of a recipient that is given up for a reason. */
-enum reason_event {
-	REASON_EVENT_BOUNCE,	  /* bounce */
-	REASON_EVENT_SOFT_BOUNCE, /* soft_bounce */
-	REASON_EVENT_AUTO_REPLY,  /* auto_reply: nothing has failed */
-	REASON_EVENT_UNSUBSCRIBE, /* unsubscribe */
-};
-
-struct reason_desc {
-	const char *name;   /* the word in results, events and logs */
-	bool is_hard;	    /* a permanent reply condemns the address */
-	bool is_suppressed; /* accountd puts the address on its list then */
-	bool is_retried;    /* even a permanent reply is worth another try */
-	enum reason_event event;
-	const char *text; /* a sentence for the manual */
-};
-
-/* The row of a class; there is one for every value below REASON_N. */
-const struct reason_desc *reason_desc(enum reason r);
-
-/* -EINVAL when there is no such word. */
-int reason_parse(struct str name, enum reason *out) MUST_CHECK;
 
 /* Where in the dialogue a reply came; a set is an OR of these. */
 enum reply_phase {
@@ -87,13 +32,15 @@ struct reply_question {
 	unsigned code;	 /* 0: not known */
 	struct str enh;	 /* "5.1.1"; empty: looked for in the text */
 	struct str text; /* raw, lines parted by LF */
+	struct str host; /* who said it, as a host name; empty: not known */
 	enum reply_phase phase;
 };
 
-struct reply_answer {
-	enum reason reason;
-	bool is_hard;  /* the address itself is bad */
-	bool is_retry; /* another attempt may succeed */
+/* What a rule says beyond the class. */
+enum reply_permanence {
+	REPLY_AS_SAID,	 /* the codes decide */
+	REPLY_PERMANENT, /* no further attempt, whatever the code */
+	REPLY_TEMPORARY, /* further attempts, whatever the code */
 };
 
 /*
@@ -103,14 +50,29 @@ struct reply_answer {
  * enh     "5.7.26", "*.1.1" or "5.1.*"; NULL: any
  * text    what occurs in the text: lower case, white space as one blank,
  *         "*" for any run of bytes; NULL: any
+ * regex   POSIX extended, without regard to case, on the same text and without
+ *         back-references; NULL: any; only in an added rule
+ * host    a domain that the answering host is in, lower case; NULL: any
  * phases  enum reply_phase, or-ed; 0: any
  */
 struct reply_rule {
 	uint16_t code;
 	const char *enh;
 	const char *text;
+	const char *regex;
+	const char *host;
 	uint8_t phases;
-	uint8_t reason; /* enum reason */
+	uint8_t reason;	    /* enum reason */
+	uint8_t permanence; /* enum reply_permanence */
+	unsigned line;	    /* of bounce.cf; 0: built in */
+};
+
+struct reply_answer {
+	enum reason reason;
+	bool is_permanent;
+	bool is_hard;		       /* the address itself is bad */
+	bool is_retry;		       /* another attempt may succeed */
+	const struct reply_rule *rule; /* that decided; NULL: none fits */
 };
 
 /* The rules that come with the program, in their order. */
@@ -124,11 +86,15 @@ void reply_rules_free(struct reply_rules **r);
 
 /*
  * Adds a rule behind those added before; its texts are copied. Returns 0;
- * -EINVAL: enh is not a pattern, text has capitals or is empty, or the rule
- * would match everything.
+ * -EINVAL: enh is not a pattern, text has capitals or is empty, the regex is
+ * none or has back-references (their time has no bound), or the rule would
+ * match everything.
  */
 int reply_class_add_rule(
     struct reply_rules *r, const struct reply_rule *rule) MUST_CHECK;
+
+/* The added rules in their order; NULL behind the last. */
+const struct reply_rule *reply_rules_get(const struct reply_rules *r, size_t i);
 
 /* rules may be NULL: only the built-in ones. */
 void reply_class(const struct reply_rules *rules,

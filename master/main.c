@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bounce_cf.h"
 #include "log.h"
 #include "loop.h"
 #include "master.h"
@@ -109,6 +110,7 @@ on_reload(void *arg)
 
 	(void)arg;
 	if (conf_load(config->dir, &fresh, &error) < 0 ||
+	    bounce_cf_check(fresh->dir, &error) < 0 ||
 	    routes_check(fresh, &error) < 0 ||
 	    shaping_check(fresh->dir, &error) < 0 ||
 	    directories_make(fresh, &error) < 0 ||
@@ -157,6 +159,7 @@ prepare(const char *dir)
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
+	die_on(bounce_cf_check(config->dir, &error), &error);
 	die_on(directories_make(config, &error), &error);
 	lock_pid_file();
 	loop_init();

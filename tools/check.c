@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "addr_filter.h"
+#include "bounce_cf.h"
 #include "client.h"
 #include "routes.h"
 #include "shaping.h"
@@ -169,6 +170,17 @@ check_users(void)
 }
 
 static void
+check_bounces(void)
+{
+	struct buf error = { 0 };
+
+	if (bounce_cf_check(client_conf()->dir, &error) < 0) {
+		mistake("%.*s", STR_ARG(buf_str(&error)));
+	}
+	buf_fini(&error);
+}
+
+static void
 check_delivery(void)
 {
 	const struct conf *c = client_conf();
@@ -195,5 +207,6 @@ check_installation(bool with_warnings)
 	check_shaping();
 	check_users();
 	check_delivery();
+	check_bounces();
 	return is_good;
 }

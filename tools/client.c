@@ -24,6 +24,12 @@ client_conf(void)
 	return config;
 }
 
+const char *
+client_directory(void)
+{
+	return conf_directory(config_dir);
+}
+
 bool
 client_wants_json(void)
 {

@@ -19,6 +19,8 @@ void client_init(int *argc, char **argv, const char *usage);
 /* The two halves of it, for tools that can do without a configuration. */
 void client_options(int *argc, char **argv, const char *usage);
 void client_load(void);
+/* Where packetboat.cf is, loaded or not. */
+const char *client_directory(void);
 /* NULL before it is loaded. */
 const struct conf *client_conf(void);
 bool client_wants_json(void);

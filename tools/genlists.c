@@ -16,6 +16,7 @@
 #include "event_plan.h"
 #include "ipc.h"
 #include "param.h"
+#include "reason.h"
 
 #define MARKER "@LIST@\n"
 
@@ -503,6 +504,46 @@ put_messages(const char *lib)
 	free(text);
 }
 
+/* ---- classes of reasons ------------------------------------------------- */
+
+static const char *
+event_name(enum reason_event e)
+{
+	switch (e) {
+	case REASON_EVENT_BOUNCE:
+		return "bounce";
+	case REASON_EVENT_SOFT_BOUNCE:
+		return "soft_bounce";
+	case REASON_EVENT_AUTO_REPLY:
+		return "auto_reply";
+	case REASON_EVENT_UNSUBSCRIBE:
+		return "unsubscribe";
+	}
+	return "";
+}
+
+static void
+put_classes(void)
+{
+	printf(".Bl -column inactive_mailbox Retry Suppress soft_bounce\n"
+	       ".It Em Class Ta Em Retry Ta Em Suppress Ta Em Event\n");
+	for (unsigned i = 0; i < REASON_N; i++) {
+		const struct reason_desc *d = reason_desc((enum reason)i);
+
+		printf(".It Ic %s Ta %s Ta %s Ta Cm %s\n", d->name,
+		    d->is_retried ? "yes" : "no",
+		    d->is_suppressed ? "yes" : "no", event_name(d->event));
+	}
+	printf(".El\n.Bl -tag -width 4n\n");
+	for (unsigned i = 0; i < REASON_N; i++) {
+		const struct reason_desc *d = reason_desc((enum reason)i);
+
+		printf(".It Ic %s\n", d->name);
+		put_sentences(d->text, strlen(d->text));
+	}
+	printf(".El\n");
+}
+
 /* ------------------------------------------------------------------------- */
 
 static void
@@ -512,6 +553,8 @@ put_list(const char *which, const char *lib)
 		put_events(lib);
 	} else if (strcmp(which, "parameters") == 0) {
 		put_parameters();
+	} else if (strcmp(which, "classes") == 0) {
+		put_classes();
 	} else if (strcmp(which, "messages") == 0) {
 		put_messages(lib);
 	} else {
@@ -526,8 +569,8 @@ main(int argc, char **argv)
 	bool found = false;
 
 	if (argc != 3) {
-		fail("usage: genlists events|parameters|messages LIB "
-		     "<template >page");
+		fail("usage: genlists events|parameters|messages|classes "
+		     "LIB <template >page");
 	}
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		if (strcmp(line, MARKER) == 0) {

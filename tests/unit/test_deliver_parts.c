@@ -453,7 +453,7 @@ test_verdict_long_reply_is_cut(void **state)
 
 	(void)state;
 	memset(text, 'x', sizeof(text));
-	verdict_from_reply(&v, PHASE_RCPT, &r);
+	verdict_from_reply(&v, PHASE_RCPT, STR("mx.example.net"), &r);
 	assert_int_equal(v.text_len, VERDICT_TEXT_MAX);
 	assert_memory_equal(v.text, "550 xxxx", 8);
 	assert_int_equal(v.outcome, OUTCOME_FAILED);

@@ -150,7 +150,10 @@ test_reply_class_knows_what_servers_say(void **state)
 static struct reply_answer
 ask(unsigned code, const char *enh, const char *text, enum reply_phase phase)
 {
-	struct reply_question q = { code, str_of(enh), str_of(text), phase };
+	struct reply_question q = { .code = code,
+		.enh = str_of(enh),
+		.text = str_of(text),
+		.phase = phase };
 	struct reply_answer a;
 
 	reply_class(NULL, &q, &a);
@@ -191,8 +194,10 @@ static void
 test_reply_class_added_rules_go_first(void **state)
 {
 	struct reply_rules *rules = reply_rules_new();
-	struct reply_question q = { 550, STR("5.1.1"), STR("Not TODAY, friend"),
-		REPLY_RCPT };
+	struct reply_question q = { .code = 550,
+		.enh = STR("5.1.1"),
+		.text = STR("Not TODAY, friend"),
+		.phase = REPLY_RCPT };
 	struct reply_answer a;
 	int r = reply_class_add_rule(rules,
 	    &(struct reply_rule){ .text = "today*friend",
