@@ -9,6 +9,7 @@
 #include "log.h"
 #include "loop.h"
 #include "plan.h"
+#include "rotating.h"
 #include "service.h"
 
 #define SWEEP_US (10 * US_PER_S)
@@ -27,6 +28,8 @@ struct check {
 	bool is_running;
 	uint64_t next_us;    /* monotonic; 0: not planned yet */
 	uint64_t created_us; /* of the domain, when the check began */
+	bool is_told;	     /* resolvd has answered */
+	bool is_vague;	     /* but could not tell */
 	struct waiter *waiters;
 	uint8_t key[]; /* of the store */
 };
@@ -71,6 +74,17 @@ find_check(const struct domain *d)
 	return c;
 }
 
+/* The domain that is checked; NULL: it was deleted, and perhaps added again,
+ * meanwhile. */
+static const struct domain *
+domain_of(const struct check *c)
+{
+	const struct domain *d =
+	    model_domain(accountd.model, c->account, c->name);
+
+	return d != NULL && d->r.created_us == c->created_us ? d : NULL;
+}
+
 static void
 drop_check(struct check *c)
 {
@@ -83,10 +97,12 @@ drop_check(struct check *c)
 static uint64_t
 interval(const struct domain *d)
 {
-	bool is_well = d->r.state == DOMAIN_VERIFIED && d->r.failing_us == 0;
+	bool is_well = d->r.state == DOMAIN_VERIFIED && d->r.failing_us == 0 &&
+	    d->r.rotation != ROTATION_PUBLISH;
 
-	return is_well ? conf()->domain_check_time
-		       : conf()->domain_check_time / OFTEN;
+	return rotating_interval(d,
+	    is_well ? conf()->domain_check_time
+		    : conf()->domain_check_time / OFTEN);
 }
 
 static void
@@ -150,39 +166,80 @@ call_waiters(struct waiter *waiters, bool is_told)
 }
 
 static void
-finish(struct check *c, const struct ipc_domain_rep *rep)
+finish(struct check *c)
 {
-	const struct domain *d =
-	    model_domain(accountd.model, c->account, c->name);
+	const struct domain *d = domain_of(c);
 	struct waiter *waiters = c->waiters;
+	bool is_told = c->is_told;
 
 	c->is_running = false;
 	c->waiters = NULL;
 	checks.n_running--;
-	if (d == NULL) {
+	if (model_domain(accountd.model, c->account, c->name) == NULL) {
 		drop_check(c);
-		call_waiters(waiters, rep != NULL);
+		call_waiters(waiters, is_told);
 		return;
 	}
-	if (d->r.created_us != c->created_us) {
-		rep = NULL; /* deleted and added again: not its answer */
-	}
 	c->next_us = clock_mono_us() + conf()->domain_check_time / OFTEN;
-	if (rep != NULL) {
-		store_result(d, rep);
+	if (d != NULL && is_told) {
+		rotating_go_on(d);
+		if (!c->is_vague) {
+			c->next_us = clock_mono_us() + interval(d);
+		}
 	}
-	if (rep != NULL && rep->dkim1 != CHECK_TEMPORARY) {
-		d = model_domain(accountd.model, c->account, c->name);
-		c->next_us = clock_mono_us() + interval(d);
+	call_waiters(waiters, is_told);
+}
+
+static void
+on_keys(void *arg, enum ipc_type type, const void *m)
+{
+	struct check *c = arg;
+	const struct domain *d = domain_of(c);
+
+	(void)type;
+	if (m != NULL && d != NULL) {
+		rotating_checked(d, m);
 	}
-	call_waiters(waiters, rep != NULL);
+	finish(c);
+}
+
+/* The keys that come or went are looked up besides. */
+static void
+check_keys(struct check *c, const struct domain *d)
+{
+	const struct ipc_dkim_req m = {
+		.domain = d->r.name,
+		.selector1 = d->r.other1,
+		.record1 = d->r.other_record1,
+		.selector2 = d->r.other2,
+		.record2 = d->r.other_record2,
+	};
+
+	if (peer_call(service_peer(ROLE_RESOLVD, 0), IPC_dkim_req, &m, -1,
+		conf()->domain_check_timeout, on_keys, c, NULL) < 0) {
+		finish(c);
+	}
 }
 
 static void
 on_reply(void *arg, enum ipc_type type, const void *m)
 {
+	const struct ipc_domain_rep *rep = m;
+	struct check *c = arg;
+	const struct domain *d = domain_of(c);
+
 	(void)type;
-	finish(arg, m);
+	c->is_told = rep != NULL && d != NULL;
+	if (c->is_told) {
+		c->is_vague = rep->dkim1 == CHECK_TEMPORARY;
+		store_result(d, rep);
+		d = domain_of(c);
+	}
+	if (c->is_told && d->r.rotation != ROTATION_NONE) {
+		check_keys(c, d);
+	} else {
+		finish(c);
+	}
 }
 
 static int
@@ -225,12 +282,13 @@ start_check(struct check *c, const struct domain *d)
 	struct buf text = { 0 };
 
 	c->is_running = true;
+	c->is_told = c->is_vague = false;
 	c->created_us = d->r.created_us;
 	checks.n_running++;
 	make_request(d, &text, &m);
 	if (peer_call(service_peer(ROLE_RESOLVD, 0), IPC_domain_req, &m, -1,
 		conf()->domain_check_timeout, on_reply, c, NULL) < 0) {
-		finish(c, NULL);
+		on_reply(c, (enum ipc_type)0, NULL);
 	}
 	buf_fini(&text);
 }

@@ -1,5 +1,6 @@
 /*
- * domain.list, show, verify. (add: domain_add.c; delete: deletion.c)
+ * domain.list, show, verify. (add: domain_add.c; delete: deletion.c; rotate,
+ * set: rotating.c)
  */
 #include <errno.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "domain.h"
 #include "domain_add.h"
 #include "plan.h"
+#include "rotating.h"
 
 /* ---- output ----------------------------------------------------------------
  */
@@ -36,18 +38,46 @@ json_of_records(const struct schema_domain *d)
 	return list;
 }
 
+/* null: only by hand. */
+static json_t *
+json_of_span(uint64_t us)
+{
+	return us == 0 ? json_null()
+		       : json_integer((json_int_t)(us / US_PER_S));
+}
+
+static void
+add_rotation(json_t *line, const struct schema_domain *d)
+{
+	const struct rotation_times times = rotating_times();
+
+	(void)json_object_set_new(
+	    line, "rotation", json_string(rotation_name(d->rotation)));
+	(void)json_object_set_new(
+	    line, "rotation_since", command_time(d->rotation_us));
+	(void)json_object_set_new(
+	    line, "rotation_due", command_time(rotation_due(d, &times)));
+	(void)json_object_set_new(line, "keys_since",
+	    command_time(d->rotated_us != 0 ? d->rotated_us : d->created_us));
+	(void)json_object_set_new(
+	    line, "rotate_after", json_of_span(rotation_after(d, &times)));
+}
+
 json_t *
 domain_json(const struct domain *d)
 {
 	const struct schema_domain *r = &d->r;
-
-	return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
-	    "account", command_name(r->account, 0), "domain",
-	    command_text(r->name), "state", records_state(r->state), "status",
-	    records_state(r->state), "created", command_time(r->created_us),
-	    "checked", command_time(r->checked_us), "verified",
+	json_t *line = json_pack(
+	    "{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "account",
+	    command_name(r->account, 0), "domain", command_text(r->name),
+	    "state", records_state(r->state), "status", records_state(r->state),
+	    "created", command_time(r->created_us), "checked",
+	    command_time(r->checked_us), "verified",
 	    command_time(r->verified_us), "failing",
 	    command_time(r->failing_us), "records", json_of_records(r));
+
+	add_rotation(line, r);
+	return line;
 }
 
 /* ---- arguments -------------------------------------------------------------
@@ -209,6 +239,8 @@ const struct command domain_commands[] = {
 	{ "domain.list", domain_list },
 	{ "domain.show", domain_show },
 	{ "domain.verify", domain_verify },
+	{ "domain.rotate", domain_rotate },
+	{ "domain.set", domain_set },
 	{ "domain.delete", domain_delete },
 	{ 0 },
 };

@@ -236,7 +236,7 @@ on_deleted(void *arg, enum ipc_type type, const void *msg)
 }
 
 static void
-ask_signd(struct deletion *d, const struct domain *domain)
+delete_keys_in_use(struct deletion *d, const struct domain *domain)
 {
 	const struct ipc_key_delete_req m = {
 		.account = domain->r.account,
@@ -245,10 +245,49 @@ ask_signd(struct deletion *d, const struct domain *domain)
 		.selector2 = domain->r.selector2,
 	};
 
-	str_copy(d->domain, sizeof(d->domain), domain->r.name);
 	if (peer_call(service_peer(ROLE_SIGND, 0), IPC_key_delete_req, &m, -1,
 		KEY_TIMEOUT_US, on_deleted, d, NULL) < 0) {
 		on_deleted(d, (enum ipc_type)0, NULL);
+	}
+}
+
+static void
+on_retired(void *arg, enum ipc_type type, const void *msg)
+{
+	const struct ipc_key_retire_rep *m = msg;
+	struct deletion *d = arg;
+	const struct domain *domain =
+	    model_domain(accountd.model, d->account, str_of(d->domain));
+
+	(void)type;
+	if (m == NULL) {
+		finish(d, EX_TEMPFAIL, "signd does not answer; try again");
+	} else if (m->status != 0) {
+		finish(d, EX_TEMPFAIL, "signd cannot delete the keys");
+	} else if (domain == NULL) {
+		go_on(d); /* another deletion was faster */
+	} else {
+		delete_keys_in_use(d, domain);
+	}
+}
+
+/* The keys that come or went, then those in use. */
+static void
+ask_signd(struct deletion *d, const struct domain *domain)
+{
+	const struct ipc_key_retire_req m = {
+		.account = domain->r.account,
+		.domain = domain->r.name,
+		.selector1 = domain->r.other1,
+		.selector2 = domain->r.other2,
+	};
+
+	str_copy(d->domain, sizeof(d->domain), domain->r.name);
+	if (domain->r.rotation == ROTATION_NONE) {
+		delete_keys_in_use(d, domain);
+	} else if (peer_call(service_peer(ROLE_SIGND, 0), IPC_key_retire_req,
+		       &m, -1, KEY_TIMEOUT_US, on_retired, d, NULL) < 0) {
+		on_retired(d, (enum ipc_type)0, NULL);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
- * A new sending domain: signd makes an RSA key, then an Ed25519 key, then the
- * domain is stored with what is to be published.
+ * A new sending domain: signd makes its keys, then it is stored with what is
+ * to be published.
  */
 #include "domain_add.h"
 
@@ -11,38 +11,19 @@
 
 #include "clock.h"
 #include "domain.h"
+#include "domain_keys.h"
 #include "log.h"
 #include "plan.h"
-#include "service.h"
 
-#define KEY_TIMEOUT_US (20 * US_PER_S)
 #define TOKEN_PREFIX "packetboat-verification="
 #define TOKEN_BYTES 16
 #define TOKEN_SIZE (sizeof(TOKEN_PREFIX) + 2 * TOKEN_BYTES)
-
-enum { KEY_RSA, KEY_ED25519, KEYS };
-
-static const struct {
-	const char *algorithm;
-	char letter;
-} kinds[KEYS] = { { "rsa-sha256", 'r' }, { "ed25519-sha256", 'e' } };
 
 struct adding {
 	struct tool *tool; /* NULL: gone */
 	uint32_t account;
 	char name[DOMAIN_NAME_MAX + 1];
-	char selectors[KEYS][SELECTOR_SIZE];
-	struct buf records[KEYS];
-	int step; /* the key that is being made */
 };
-
-static void
-adding_free(struct adding *a)
-{
-	buf_fini(&a->records[KEY_RSA]);
-	buf_fini(&a->records[KEY_ED25519]);
-	free(a);
-}
 
 static void
 on_gone(struct tool *t, void *arg)
@@ -67,7 +48,8 @@ make_token(char *dst)
 }
 
 static void
-fill_domain(const struct adding *a, const char *token, struct schema_domain *d)
+fill_domain(const struct adding *a, const char *token,
+    const struct domain_keys *keys, struct schema_domain *d)
 {
 	*d = (struct schema_domain){
 		.account = a->account,
@@ -75,10 +57,10 @@ fill_domain(const struct adding *a, const char *token, struct schema_domain *d)
 		.state = DOMAIN_PENDING,
 		.created_us = clock_wall_us(),
 		.token = str_of(token),
-		.selector1 = str_of(a->selectors[KEY_RSA]),
-		.record1 = buf_str(&a->records[KEY_RSA]),
-		.selector2 = str_of(a->selectors[KEY_ED25519]),
-		.record2 = buf_str(&a->records[KEY_ED25519]),
+		.selector1 = keys->selector1,
+		.record1 = keys->record1,
+		.selector2 = keys->selector2,
+		.record2 = keys->record2,
 		.token_status = CHECK_SKIPPED,
 		.dkim1_status = CHECK_SKIPPED,
 		.dkim2_status = CHECK_SKIPPED,
@@ -89,7 +71,7 @@ fill_domain(const struct adding *a, const char *token, struct schema_domain *d)
 }
 
 static void
-store_domain(struct adding *a)
+store_domain(struct adding *a, const struct domain_keys *keys)
 {
 	struct tool *t = a->tool;
 	struct schema_domain d;
@@ -97,7 +79,6 @@ store_domain(struct adding *a)
 	char token[TOKEN_SIZE];
 	int r;
 
-	tool_async(t, NULL, NULL, NULL);
 	if (model_account(accountd.model, a->account) == NULL) {
 		tool_end(t, EX_NOUSER, "the account was deleted meanwhile");
 		return;
@@ -110,7 +91,7 @@ store_domain(struct adding *a)
 	c = change_begin(accountd.model);
 	r = make_token(token);
 	if (r == 0) {
-		fill_domain(a, token, &d);
+		fill_domain(a, token, keys, &d);
 		r = change_put(c, SCHEMA_domain, &d);
 	}
 	if (r < 0) {
@@ -124,56 +105,30 @@ store_domain(struct adding *a)
 	}
 }
 
-static void make_key(struct adding *a);
-
 static void
-on_key(void *arg, enum ipc_type type, const void *msg)
+on_keys(void *arg, const struct domain_keys *keys, const char *error)
 {
-	const struct ipc_key_make_rep *m = msg;
 	struct adding *a = arg;
 
-	(void)type;
-	if (a->tool == NULL) {
-		adding_free(a); /* the keys are found again by the next add */
-		return;
-	}
-	if (m == NULL || m->status != 0) {
+	/* Without the tool, the keys are found again by the next add. */
+	if (a->tool != NULL) {
 		tool_async(a->tool, NULL, NULL, NULL);
-		tool_end(a->tool, EX_TEMPFAIL, "signd makes no key: %s",
-		    m == NULL ? "it does not answer; try again"
-			      : strerror((int)m->status));
-		adding_free(a);
-		return;
+		if (keys != NULL) {
+			store_domain(a, keys);
+		} else {
+			tool_end(a->tool, EX_TEMPFAIL, "signd makes no key: %s",
+			    error);
+		}
 	}
-	buf_add(&a->records[a->step], m->record.p, m->record.len);
-	if (++a->step < KEYS) {
-		make_key(a);
-		return;
-	}
-	store_domain(a);
-	adding_free(a);
-}
-
-static void
-make_key(struct adding *a)
-{
-	const struct ipc_key_make_req m = {
-		.account = a->account,
-		.domain = str_of(a->name),
-		.selector = str_of(a->selectors[a->step]),
-		.algorithm = str_of(kinds[a->step].algorithm),
-	};
-
-	if (peer_call(service_peer(ROLE_SIGND, 0), IPC_key_make_req, &m, -1,
-		KEY_TIMEOUT_US, on_key, a, NULL) < 0) {
-		on_key(a, (enum ipc_type)0, NULL);
-	}
+	free(a);
 }
 
 void
 domain_add(struct tool *t)
 {
 	const struct account *owner = command_main_account(t);
+	char selector1[SELECTOR_SIZE];
+	char selector2[SELECTOR_SIZE];
 	char name[DOMAIN_NAME_MAX + 1];
 	struct adding *a;
 
@@ -189,10 +144,9 @@ domain_add(struct tool *t)
 	a->tool = t;
 	a->account = owner->r.id;
 	memcpy(a->name, name, sizeof(a->name));
-	for (int i = 0; i < KEYS; i++) {
-		records_selector(a->account, clock_wall_us(), kinds[i].letter,
-		    a->selectors[i]);
-	}
+	records_selector(owner->r.id, clock_wall_us(), 'r', selector1);
+	records_selector(owner->r.id, clock_wall_us(), 'e', selector2);
 	tool_async(t, on_gone, NULL, a);
-	make_key(a);
+	domain_keys_make(a->account, str_of(a->name), str_of(selector1),
+	    str_of(selector2), on_keys, a);
 }

@@ -8,8 +8,8 @@
 
 #define SPAN_MAX_S (200ULL * 366 * 86400)
 
-static int
-parse_span(struct str s, uint64_t *out)
+int
+expiry_span(struct str s, uint64_t *out)
 {
 	static const char units[] = "smhdw";
 	static const uint64_t seconds[] = { 1, 60, 3600, 86400, 7 * 86400 };
@@ -65,7 +65,7 @@ expiry_parse(struct str s, uint64_t now_us, uint64_t *out)
 {
 	uint64_t at;
 
-	if (parse_span(s, &at) == 0) {
+	if (expiry_span(s, &at) == 0) {
 		at += now_us;
 	} else if (parse_date(s, &at) < 0) {
 		return -EINVAL;

@@ -10,6 +10,9 @@
 #include "attr.h"
 #include "str.h"
 
+/* A span alone, "30d", microseconds. Returns 0, or -EINVAL for another form. */
+int expiry_span(struct str s, uint64_t *out) MUST_CHECK;
+
 /* Returns 0; -EINVAL for another form; -ERANGE when it is not after now. */
 int expiry_parse(struct str s, uint64_t now_us, uint64_t *out) MUST_CHECK;
 

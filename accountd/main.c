@@ -8,6 +8,7 @@
 #include "follow.h"
 #include "log.h"
 #include "return_path.h"
+#include "rotating.h"
 #include "service.h"
 #include "sources.h"
 #include "standing.h"
@@ -96,6 +97,7 @@ stop(void)
 	standing_stop();
 	sources_stop();
 	checks_stop();
+	rotating_stop();
 	uses_stop();
 	purges_stop();
 	store_close(&accountd.store); /* commands hear of their sync */

@@ -31,18 +31,54 @@ begin(struct record *r, const char *purpose, const char *type,
 }
 
 static void
-add_dkim(struct record *r, const struct schema_domain *d, bool is_rsa)
+add_dkim(struct record *r, const char *purpose, const struct schema_domain *d,
+    struct str selector, struct str value)
 {
-	struct str selector = is_rsa ? d->selector1 : d->selector2;
-
-	*r = (struct record){ .purpose = "dkim", .type = "TXT" };
+	*r = (struct record){ .purpose = purpose, .type = "TXT" };
 	buf_printf(&r->name, "%.*s._domainkey.%.*s.", STR_ARG(selector),
 	    STR_ARG(d->name));
-	buf_printf(
-	    &r->value, "%.*s", STR_ARG(is_rsa ? d->record1 : d->record2));
-	r->is_required = is_rsa;
-	r->status = is_rsa ? d->dkim1_status : d->dkim2_status;
-	r->reason = is_rsa ? d->dkim1_reason : d->dkim2_reason;
+	buf_printf(&r->value, "%.*s", STR_ARG(value));
+}
+
+static struct record *
+add_keys(struct record *r, const struct schema_domain *d)
+{
+	add_dkim(r, "dkim", d, d->selector1, d->record1);
+	r->is_required = true;
+	r->status = d->dkim1_status;
+	r->reason = d->dkim1_reason;
+	r++;
+	if (d->selector2.len > 0) {
+		add_dkim(r, "dkim", d, d->selector2, d->record2);
+		r->status = d->dkim2_status;
+		r->reason = d->dkim2_reason;
+		r++;
+	}
+	return r;
+}
+
+/* The keys that come, or have gone. */
+static struct record *
+add_other_keys(struct record *r, const struct schema_domain *d)
+{
+	const char *purpose = d->rotation == ROTATION_REMOVE ? "dkim-remove"
+	    : d->rotation == ROTATION_KEEP		     ? "dkim-last"
+							     : "dkim-next";
+
+	if (d->rotation == ROTATION_NONE) {
+		return r;
+	}
+	add_dkim(r, purpose, d, d->other1, d->other_record1);
+	r->status = d->other1_status;
+	r->reason = d->other1_reason;
+	r++;
+	if (d->other2.len > 0) {
+		add_dkim(r, purpose, d, d->other2, d->other_record2);
+		r->status = d->other2_status;
+		r->reason = d->other2_reason;
+		r++;
+	}
+	return r;
 }
 
 static int
@@ -86,10 +122,7 @@ records_of(const struct schema_domain *d, const struct records_site *site,
 	r->status = d->token_status;
 	r->reason = d->token_reason;
 	r++;
-	add_dkim(r++, d, true);
-	if (d->selector2.len > 0) {
-		add_dkim(r++, d, false);
-	}
+	r = add_other_keys(add_keys(r, d), d);
 	begin(r, "bounce", "CNAME", STR(BOUNCE_LABEL "."), d);
 	buf_printf(&r->value, "%s.", site->bounce_domain);
 	r->status = d->bounce_status;

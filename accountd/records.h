@@ -35,7 +35,8 @@ struct records_site {
 
 /* One record to publish, with what its last check said. */
 struct record {
-	const char *purpose; /* verification dkim bounce spf dmarc */
+	/* verification dkim dkim-next dkim-last dkim-remove bounce spf dmarc */
+	const char *purpose;
 	const char *type;
 	bool is_required; /* else it is advice */
 	struct buf name;  /* with the final dot */
@@ -44,7 +45,7 @@ struct record {
 	struct str reason;
 };
 
-#define RECORDS_MAX 6
+#define RECORDS_MAX 8
 
 /* Fills out, RECORDS_MAX of them; returns how many. */
 size_t records_of(const struct schema_domain *d,

@@ -47,6 +47,15 @@ enum domain_state {
 	DOMAIN_FAILED = 2, /* was verified */
 };
 
+/* Where the change of a domain's DKIM keys is: what its other keys are. */
+enum rotation {
+	ROTATION_NONE = 0,
+	ROTATION_PUBLISH = 1, /* the next ones, not seen in the DNS yet */
+	ROTATION_WAIT = 2,    /* the next ones, seen since rotation_us */
+	ROTATION_KEEP = 3,    /* the last ones, to be left published */
+	ROTATION_REMOVE = 4,  /* the last ones; nobody needs them any more */
+};
+
 enum source_state {
 	SOURCE_PENDING = 0, /* its name was not seen yet */
 	SOURCE_GOOD = 1,

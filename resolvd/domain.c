@@ -1,5 +1,6 @@
 /*
- * domain_req: all records of a sending domain, looked up at the same time.
+ * domain_req: all records of a sending domain, looked up at the same time; and
+ * dkim_req: those of two keys.
  */
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +39,7 @@ struct search {
 	struct check_result dmarc_result;
 	struct spf spf;
 	unsigned n_pending;
+	bool is_keys_only; /* dkim_req */
 };
 
 static void
@@ -56,6 +58,20 @@ search_free(struct request *r)
 	spf_end(&s->spf);
 	free(s->token);
 	free(s);
+}
+
+static void
+reply_keys(struct search *s)
+{
+	const struct ipc_dkim_rep m = {
+		.dkim1 = (uint8_t)s->keys[0].result.status,
+		.dkim1_reason = str_of(s->keys[0].result.reason),
+		.dkim2 = (uint8_t)s->keys[1].result.status,
+		.dkim2_reason = str_of(s->keys[1].result.reason),
+	};
+
+	request_reply(&s->request, IPC_dkim_rep, &m);
+	search_free(&s->request);
 }
 
 static void
@@ -85,7 +101,12 @@ check_done(void *arg)
 {
 	struct search *s = arg;
 
-	if (--s->n_pending == 0) {
+	if (--s->n_pending > 0) {
+		return;
+	}
+	if (s->is_keys_only) {
+		reply_keys(s);
+	} else {
 		reply(s);
 	}
 }
@@ -257,4 +278,26 @@ domain_on_request(struct peer *p, uint32_t id, const void *msg)
 	start_bounce(s, m->bounce_host, m->bounce_target);
 	start_dmarc(s, s->domain);
 	start_spf(s, m->spf_sender, m->spf_ip);
+}
+
+void
+domain_on_keys(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_dkim_req *m = msg;
+	struct search *s = mem_alloc(sizeof(*s));
+
+	request_begin(&s->request, p, id, search_free);
+	s->is_keys_only = true;
+	if (domain_to_ascii(m->domain.p, m->domain.len, DOMAIN_UNDERSCORE,
+		s->domain, sizeof(s->domain)) < 0) {
+		check_set(&s->keys[0].result, CHECK_WRONG, "not a domain name");
+		check_set(&s->keys[1].result, CHECK_WRONG, "not a domain name");
+		reply_keys(s);
+		return;
+	}
+	start_key(s, 0, m->selector1, m->record1);
+	start_key(s, 1, m->selector2, m->record2);
+	if (s->n_pending == 0) {
+		reply_keys(s); /* neither is set */
+	}
 }

@@ -76,6 +76,7 @@ static const struct peer_handler handlers[] = {
 	{ IPC_plan_req, hosts_on_request },
 	{ IPC_addr_req, address_on_request },
 	{ IPC_domain_req, domain_on_request },
+	{ IPC_dkim_req, domain_on_keys },
 	{ IPC_ptr_req, ptr_on_request },
 	{ 0 },
 };

@@ -52,6 +52,7 @@ void site_on_request(struct peer *p, uint32_t id, const void *m);
 void hosts_on_request(struct peer *p, uint32_t id, const void *m);
 void address_on_request(struct peer *p, uint32_t id, const void *m);
 void domain_on_request(struct peer *p, uint32_t id, const void *m);
+void domain_on_keys(struct peer *p, uint32_t id, const void *m);
 void ptr_on_request(struct peer *p, uint32_t id, const void *m);
 
 #endif

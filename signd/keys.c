@@ -144,6 +144,23 @@ work_delete(struct pool_job *job)
 	}
 }
 
+/* Tells how it went, in the log and, when the peer is there, as rep. */
+static void
+end_delete(struct task *t, const char *which, enum ipc_type rep, const void *m)
+{
+	if (t->status < 0) {
+		log_error("cannot delete %s of %s: %s", which, t->domain,
+		    strerror(-t->status));
+	} else {
+		log_info("%s of %s are deleted", which, t->domain);
+	}
+	if (t->peer != NULL) {
+		/* A peer that does not take it is about to be dropped. */
+		(void)peer_send(t->peer, rep, t->id, m);
+	}
+	task_free(t);
+}
+
 static void
 done_delete(struct pool_job *job)
 {
@@ -154,17 +171,7 @@ done_delete(struct pool_job *job)
 		t->status = -ECANCELED;
 	}
 	rep.status = (uint32_t)-t->status;
-	if (t->status < 0) {
-		log_error("cannot delete keys of %s: %s", t->domain,
-		    strerror(-t->status));
-	} else {
-		log_info("keys of %s are deleted", t->domain);
-	}
-	if (t->peer != NULL) {
-		/* A peer that does not take it is about to be dropped. */
-		(void)peer_send(t->peer, IPC_key_delete_rep, t->id, &rep);
-	}
-	task_free(t);
+	end_delete(t, "keys", IPC_key_delete_rep, &rep);
 }
 
 void
@@ -186,6 +193,40 @@ keys_on_delete(struct peer *p, uint32_t id, const void *msg)
 	t->id = id;
 	t->job.work = work_delete;
 	t->job.done = done_delete;
+	pool_run(signd.files, &t->job);
+}
+
+static void
+done_retire(struct pool_job *job)
+{
+	struct task *t = of_job(job);
+	struct ipc_key_retire_rep rep;
+
+	if (job->is_cancelled) {
+		t->status = -ECANCELED;
+	}
+	rep.status = (uint32_t)-t->status;
+	end_delete(t, "keys no longer used", IPC_key_retire_rep, &rep);
+}
+
+void
+keys_on_retire(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_key_retire_req *m = msg;
+	struct task *t;
+
+	if (!is_plain(m->domain) || !is_plain(m->selector1) ||
+	    !is_plain(m->selector2)) {
+		struct ipc_key_retire_rep rep = { .status = EINVAL };
+
+		(void)peer_send(p, IPC_key_retire_rep, id, &rep);
+		return;
+	}
+	t = task_new(m->domain, m->selector1, m->selector2);
+	t->peer = p;
+	t->id = id;
+	t->job.work = work_delete;
+	t->job.done = done_retire;
 	pool_run(signd.files, &t->job);
 }
 

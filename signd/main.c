@@ -80,6 +80,7 @@ static const struct peer_handler handlers[] = {
 	{ IPC_sign_req, requests_on_sign },
 	{ IPC_key_make_req, keys_on_make },
 	{ IPC_key_delete_req, keys_on_delete },
+	{ IPC_key_retire_req, keys_on_retire },
 	{ IPC_key_use, keys_on_use },
 	{ IPC_tenants_end, keys_on_end },
 	{ 0 },

@@ -27,9 +27,11 @@ void requests_peer_down(struct peer *p);
 /* Before exit: answers what still waits. */
 void requests_stop(void);
 
-/* key_make_req, key_delete_req, key_use and tenants_end: keys.c */
+/* key_make_req, key_delete_req, key_retire_req, key_use and tenants_end: keys.c
+ */
 void keys_on_make(struct peer *p, uint32_t id, const void *m);
 void keys_on_delete(struct peer *p, uint32_t id, const void *m);
+void keys_on_retire(struct peer *p, uint32_t id, const void *m);
 void keys_on_use(struct peer *p, uint32_t id, const void *m);
 void keys_on_end(struct peer *p, uint32_t id, const void *m);
 void keys_peer_down(struct peer *p);

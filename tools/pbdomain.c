@@ -6,7 +6,9 @@
 #include "client.h"
 
 static const char usage[] =
-    "usage: pbdomain [-c DIR] [--json] add|show|verify|delete ACCOUNT DOMAIN\n"
+    "usage: pbdomain [-c DIR] [--json] add|show|verify|rotate|delete ACCOUNT "
+    "DOMAIN\n"
+    "       pbdomain [-c DIR] [--json] set ACCOUNT DOMAIN rotate_after=TIME\n"
     "       pbdomain [-c DIR] [--json] list [ACCOUNT]\n";
 
 /* The longest string within a TXT record (RFC 1035 section 3.3). */
@@ -35,16 +37,50 @@ print_record(json_t *r)
 	bool required = json_is_true(json_object_get(r, "required"));
 	const char *reason = client_str(r, "reason");
 
+	/* A record that is to go is no line of the zone. */
+	bool is_gone = strcmp(client_str(r, "purpose"), "dkim-remove") == 0;
+
 	printf("; %s%s: %s%s%s\n", client_str(r, "purpose"),
 	    required ? " (required)" : "", client_str(r, "status"),
 	    reason[0] != '\0' ? ", " : "", reason);
-	printf("%s\tIN\t%s\t", client_str(r, "name"), client_str(r, "type"));
+	printf("%s%s\tIN\t%s\t", is_gone ? "; " : "", client_str(r, "name"),
+	    client_str(r, "type"));
 	if (strcmp(client_str(r, "type"), "TXT") == 0) {
 		print_txt(client_str(r, "value"));
 	} else {
 		fputs(client_str(r, "value"), stdout);
 	}
 	putchar('\n');
+}
+
+/* Nothing for a domain whose keys stay. */
+static void
+print_rotation(json_t *d)
+{
+	static const struct {
+		const char *rotation;
+		const char *text;
+		const char *due;
+	} rows[] = {
+		{ "publish", "publish the records of dkim-next", NULL },
+		{ "wait", "the records of dkim-next are seen",
+		    "its keys sign from" },
+		{ "keep", "leave the records of dkim-last published",
+		    "at least until" },
+		{ "remove", "remove the records of dkim-remove", NULL },
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		if (strcmp(client_str(d, "rotation"), rows[i].rotation) == 0) {
+			printf("; rotation: %s since %s: %s%s%s%s%s\n",
+			    rows[i].rotation, client_str(d, "rotation_since"),
+			    rows[i].text, rows[i].due != NULL ? ", " : "",
+			    rows[i].due != NULL ? rows[i].due : "",
+			    rows[i].due != NULL ? " " : "",
+			    rows[i].due != NULL ? client_str(d, "rotation_due")
+						: "");
+		}
+	}
 }
 
 static void
@@ -56,6 +92,7 @@ print_domain(json_t *d, void *arg)
 	(void)arg;
 	printf("; %s of %s: %s\n", client_str(d, "domain"),
 	    client_str(d, "account"), client_str(d, "state"));
+	print_rotation(d);
 	json_array_foreach(json_object_get(d, "records"), i, r)
 	{
 		print_record(r);
@@ -105,6 +142,8 @@ static const struct verb {
 	{ "list", "domain.list", print_row },
 	{ "show", "domain.show", print_domain },
 	{ "verify", "domain.verify", print_checks },
+	{ "rotate", "domain.rotate", print_domain },
+	{ "set", "domain.set", print_nothing },
 	{ "delete", "domain.delete", print_nothing },
 };
 
@@ -127,16 +166,32 @@ set_text(json_t *args, const char *name, const char *value)
 	}
 }
 
+static void
+set_rotate_after(json_t *args, const char *setting)
+{
+	static const char name[] = "rotate_after=";
+
+	if (strncmp(setting, name, sizeof(name) - 1) != 0) {
+		client_usage("the only setting is rotate_after");
+	}
+	set_text(args, "rotate_after", setting + sizeof(name) - 1);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct verb *verb;
 	json_t *args = json_object();
+	bool is_set;
 
 	client_init(&argc, argv, usage);
 	verb = find_verb(argv[1]);
-	if (verb->print == print_row ? argc > 3 : argc != 4) {
+	is_set = strcmp(verb->name, "set") == 0;
+	if (verb->print == print_row ? argc > 3 : argc != (is_set ? 5 : 4)) {
 		client_usage(NULL);
+	}
+	if (is_set) {
+		set_rotate_after(args, argv[4]);
 	}
 	if (argc > 2) {
 		set_text(args, "account", argv[2]);
