@@ -446,11 +446,16 @@ hooks_on_state(struct peer *p, uint32_t id, const void *msg)
 
 	(void)p;
 	(void)id;
-	if (h == NULL || h->r.is_disabled == m->is_disabled) {
+	/* Only an administrator brings one back. */
+	if (h == NULL || !m->is_disabled) {
+		return;
+	}
+	if (h->r.is_disabled) {
+		push_hook(m->hook); /* webhookd wants to know that it is */
 		return;
 	}
 	new = h->r;
-	new.is_disabled = m->is_disabled;
+	new.is_disabled = 1;
 	new.reason = m->reason;
 	c = change_begin(accountd.model);
 	if (change_put(c, SCHEMA_hook, &new) < 0 || change_commit(&c) < 0) {

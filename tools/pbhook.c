@@ -14,7 +14,9 @@ static const char usage[] =
     "       pbhook [-c DIR] [--json] rotate|settle ACCOUNT[/SUB] ID|URL\n"
     "       pbhook [-c DIR] [--json] status [ACCOUNT]\n"
     "       pbhook [-c DIR] [--json] test ACCOUNT[/SUB] ID|URL\n"
-    "       pbhook [-c DIR] [--json] replay ACCOUNT[/SUB] ID|URL TIME|EVENT\n";
+    "       pbhook [-c DIR] [--json] replay ACCOUNT[/SUB] ID|URL since=TIME|id=EVENT\n"
+    "       pbhook [-c DIR] [--json] deadletter list|replay|delete\n"
+    "              ACCOUNT[/SUB] ID|URL\n";
 
 static void
 print_new(json_t *h, void *arg)
@@ -38,6 +40,9 @@ print_row(json_t *h, void *arg)
 	{
 		printf("%s%s", i == 0 ? " " : ",", json_string_value(kind));
 	}
+	if (client_str(h, "reason")[0] != '\0') {
+		printf(" (%s)", client_str(h, "reason"));
+	}
 	putchar('\n');
 }
 
@@ -60,6 +65,28 @@ print_test(json_t *h, void *arg)
 	(void)arg;
 	printf("answered %lld after %lld ms\n",
 	    (long long)client_int(h, "status"), (long long)client_int(h, "ms"));
+}
+
+static void
+print_dead(json_t *h, void *arg)
+{
+	(void)arg;
+	printf("%-11s %8lld events, from %s to %s, given up %s\n",
+	    client_str(h, "state"), (long long)client_int(h, "events"),
+	    client_str(h, "first"), client_str(h, "last"),
+	    client_str(h, "given_up"));
+}
+
+static void
+print_count(json_t *h, void *arg)
+{
+	(void)arg;
+	printf("%lld events\n", (long long)client_int(h, "events"));
+	if (client_int(h, "gone") != 0) {
+		printf("%lld events are gone: event_retention_time or "
+		       "event_retention_size removed them\n",
+		    (long long)client_int(h, "gone"));
+	}
 }
 
 static void
@@ -118,6 +145,13 @@ static const struct verb {
 	{ "replay", "webhookd", "hook.replay", "hook", "since", print_status },
 };
 
+/* The words behind "deadletter". */
+static const struct verb dead_verbs[] = {
+	{ "list", "webhookd", "hook.deadletter", "hook", NULL, print_dead },
+	{ "replay", "webhookd", "hook.deadletter", "hook", NULL, print_count },
+	{ "delete", "webhookd", "hook.deadletter", "hook", NULL, print_count },
+};
+
 /* Only the account may be left out, where it is the only operand. */
 static bool
 fits(const struct verb *verb, int n)
@@ -128,14 +162,33 @@ fits(const struct verb *verb, int n)
 }
 
 static const struct verb *
-find_verb(const char *name)
+find_in(const struct verb *list, size_t n, const char *name)
 {
-	for (size_t i = 0; name != NULL && i < array_len(verbs); i++) {
-		if (strcmp(name, verbs[i].name) == 0) {
-			return &verbs[i];
+	for (size_t i = 0; name != NULL && i < n; i++) {
+		if (strcmp(name, list[i].name) == 0) {
+			return &list[i];
 		}
 	}
 	client_usage(name == NULL ? NULL : "unknown command");
+}
+
+/* Takes the verb's words off the front of the command line. */
+static const struct verb *
+take_verb(int *argc, char ***argv, json_t *args)
+{
+	const struct verb *verb;
+
+	if (*argc > 1 && strcmp((*argv)[1], "deadletter") == 0) {
+		(*argc)--;
+		(*argv)++;
+		verb = find_in(dead_verbs, array_len(dead_verbs), (*argv)[1]);
+		set_text(args, "verb", verb->name);
+	} else {
+		verb = find_in(verbs, array_len(verbs), (*argv)[1]);
+	}
+	(*argc)--;
+	(*argv)++;
+	return verb;
 }
 
 int
@@ -147,10 +200,10 @@ main(int argc, char **argv)
 	int n;
 
 	client_init(&argc, argv, usage);
-	verb = find_verb(argv[1]);
-	n = take_options(argc - 1, argv + 1, args);
-	operand = argv + 1 + n;
-	n = argc - 1 - n;
+	verb = take_verb(&argc, &argv, args);
+	n = take_options(argc, argv, args);
+	operand = argv + n;
+	n = argc - n;
 	if (!fits(verb, n)) {
 		client_usage(NULL);
 	}

@@ -1,9 +1,10 @@
+#include "commands.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "clock.h"
-#include "event_id.h"
 #include "hook.h"
 #include "journal_feed.h"
 #include "json_put.h"
@@ -13,7 +14,6 @@
 #include "sender.h"
 #include "service.h"
 #include "tail.h"
-#include "time_parse.h"
 #include "webhookd.h"
 
 /* ---- which endpoint ----------------------------------------------------- */
@@ -49,10 +49,8 @@ match(struct hook *h, void *arg)
 	}
 }
 
-/* By "hook", its number or URL, and "account". Ends the command when there is
- * not exactly one. */
-static struct hook *
-find(struct tool *t)
+struct hook *
+command_hook(struct tool *t)
 {
 	const json_t *number = json_object_get(tool_args(t), "hook");
 	struct search s = { .account = tool_arg(t, "account"),
@@ -77,8 +75,8 @@ find(struct tool *t)
 
 /* ---- hook.status -------------------------------------------------------- */
 
-static json_t *
-time_json(uint64_t us)
+json_t *
+command_time(uint64_t us)
 {
 	char text[JSON_TIME_SIZE];
 
@@ -101,8 +99,8 @@ state_text(const struct hook *h)
 	return h->failures != 0 ? "failing" : "ok";
 }
 
-static json_t *
-describe(const struct hook *h)
+json_t *
+command_status(const struct hook *h)
 {
 	struct journal_place place = hook_place(h, tail_place());
 
@@ -114,9 +112,10 @@ describe(const struct hook *h)
 	    (json_int_t)journal_feed_durable(), "waiting",
 	    (json_int_t)h->ring.n, "failures", (json_int_t)h->failures, "sent",
 	    (json_int_t)h->sent, "requests", (json_int_t)h->posts, "failed",
-	    (json_int_t)h->failed, "dead", (json_int_t)h->dead, "gaps",
-	    (json_int_t)h->gaps, "last_error", h->last_error, "failing_since",
-	    time_json(h->failing_us), "last_success", time_json(h->last_ok_us));
+	    (json_int_t)h->failed, "dead", (json_int_t)dead_events(&h->dead),
+	    "gaps", (json_int_t)h->gaps, "last_error", h->last_error,
+	    "failing_since", command_time(h->failing_us), "last_success",
+	    command_time(h->last_ok_us));
 }
 
 static void
@@ -128,7 +127,7 @@ status_one(struct hook *h, void *arg)
 	if (!is_account(h, tool_arg(t, "account"))) {
 		return;
 	}
-	line = describe(h);
+	line = command_status(h);
 	if (line != NULL) {
 		tool_out(t, line);
 	}
@@ -138,33 +137,6 @@ static void
 status(struct tool *t)
 {
 	hooks_each(status_one, t);
-	tool_end(t, EX_OK, NULL);
-}
-
-/* ---- hook.replay -------------------------------------------------------- */
-
-/* "since": a time as time_parse has it, or the id of an event. */
-static void
-replay(struct tool *t)
-{
-	const char *since = tool_arg(t, "since");
-	struct hook *h = find(t);
-	struct uuid id;
-	uint64_t us;
-
-	if (h == NULL) {
-		return;
-	}
-	if (uuid_parse(str_of(since), &id) == 0) {
-		sender_replay_lsn(h, event_id_lsn(&id));
-	} else if (time_parse(since, clock_wall_us(), &us) == 0) {
-		sender_replay_time(h, us);
-	} else {
-		tool_end(t, EX_USAGE,
-		    "since when (2h, 2026-11-22T10:00), or which event_id?");
-		return;
-	}
-	tool_out(t, describe(h));
 	tool_end(t, EX_OK, NULL);
 }
 
@@ -300,7 +272,7 @@ trial_lookup(uint32_t id, const char *error)
 static void
 test(struct tool *t)
 {
-	struct hook *h = find(t);
+	struct hook *h = command_hook(t);
 	struct trial *trial;
 	int r;
 
@@ -336,7 +308,8 @@ webhookd_tool(struct tool *t)
 		const char *name;
 		void (*fn)(struct tool *t);
 	} commands[] = { { "hook.status", status }, { "hook.test", test },
-		{ "hook.replay", replay } };
+		{ "hook.replay", command_replay },
+		{ "hook.deadletter", command_deadletter } };
 
 	for (size_t i = 0; i < array_len(commands); i++) {
 		if (strcmp(tool_command(t), commands[i].name) == 0) {

@@ -7,6 +7,7 @@
 #include "map.h"
 #include "post.h"
 #include "service.h"
+#include "told.h"
 
 /* What an endpoint hears of that did not choose: CloudMailin's kinds. */
 #define KIND(name) (1ULL << EVENT_##name)
@@ -54,6 +55,7 @@ hook_free(struct hook *h)
 	loop_timer_free(&h->timer);
 	loop_defer_cancel(&h->step);
 	ring_fini(&h->ring);
+	dead_fini(&h->dead);
 	url_fini(&h->url);
 	wipe(&h->secret);
 	wipe(&h->old_secret);
@@ -163,6 +165,34 @@ kinds_of(const struct ipc_hook *m)
 	return kinds;
 }
 
+/* Works again from now on, whatever was before. */
+static void
+enable(struct hook *h)
+{
+	h->is_disabled = false;
+	h->is_given_up = false;
+	h->failures = 0;
+	h->failing_us = 0;
+	if (h->state == HOOK_RETRY) {
+		loop_timer_stop(h->timer);
+		h->state = HOOK_READY;
+	}
+}
+
+/* An answer of accountd may be older than what we told it. */
+static void
+set_disabled(struct hook *h, bool is_disabled)
+{
+	if (is_disabled) {
+		h->is_disabled = true;
+		h->is_given_up = false;
+	} else if (h->is_given_up) {
+		told_disabled(h);
+	} else if (h->is_disabled) {
+		enable(h);
+	}
+}
+
 /* Events that wait were chosen by other rules: they are read again. */
 static void
 set_choice(struct hook *h, const struct ipc_hook *m, struct journal_place tail)
@@ -196,7 +226,7 @@ hooks_update(const struct ipc_hook *m, struct journal_place tail, bool *is_new)
 	}
 	h->is_seen = true;
 	set_choice(h, m, tail);
-	h->is_disabled = m->is_disabled != 0;
+	set_disabled(h, m->is_disabled != 0);
 	free(h->name);
 	h->name = str_dup(m->account_name);
 	set_bytes(&h->secret, m->secret);
@@ -270,12 +300,15 @@ hook_wants(const struct hook *h, unsigned type, const struct event_common *c)
 	return type < 64 && (h->kinds >> type & 1) != 0 &&
 	    c->account == h->account &&
 	    (h->subaccount == 0 || c->subaccount == h->subaccount) &&
-	    c->time_us >= h->begin_us;
+	    (c->time_us >= h->begin_us || h->redo_until != 0);
 }
 
 struct journal_place
 hook_place(const struct hook *h, struct journal_place tail)
 {
+	if (h->redo_until != 0) {
+		return h->resume;
+	}
 	if (h->ring.n != 0) {
 		return ring_place(&h->ring);
 	}
@@ -288,5 +321,7 @@ hook_rewind(struct hook *h, struct journal_place place)
 	ring_fini(&h->ring);
 	h->place = place;
 	h->is_live = false;
+	h->redo_until = 0;
+	h->is_redo_read = false;
 	h->batch_items = 0; /* those under way are not these any more */
 }

@@ -25,7 +25,6 @@ enum hook_state {
 	HOOK_LOOKUP,  /* its name is being resolved */
 	HOOK_POSTING, /* a request is under way */
 	HOOK_RETRY,   /* for the time of the next attempt */
-	HOOK_BURYING, /* dead letters are being written */
 };
 
 struct post;
@@ -42,7 +41,8 @@ struct hook {
 	uint64_t kinds;
 	uint8_t format;
 	bool is_disabled;
-	bool is_seen; /* told of since accountd came up */
+	bool is_given_up; /* we disabled it; accountd has not said so yet */
+	bool is_seen;	  /* told of since accountd came up */
 	uint64_t created_us;
 	struct hook *next_of_account;
 
@@ -51,11 +51,19 @@ struct hook {
 	struct ring ring;
 	struct journal_place place;
 	bool is_live;	   /* place is the tail's: new events go to the ring */
-	uint64_t begin_us; /* HOOK_NEW: the first event's time */
+	uint64_t begin_us; /* events before are not sent */
+	uint64_t asked_us; /* when events were asked for again; 0: never */
+	bool must_locate;  /* HOOK_NEW when the request under way is over */
 	uint32_t begin_file;   /* HOOK_NEW: looked at next; 0: the newest */
 	uint64_t ripe_mono_us; /* a batch may go from then on */
 	struct loop_timer *timer;
 	struct loop_defer step;
+
+	/* Dead letters; the first range may be being sent again now. */
+	struct dead_list dead;
+	uint64_t redo_until; /* its last lsn; 0: the usual events are sent */
+	bool is_redo_read;   /* all of it was read */
+	struct journal_place resume; /* where the usual events go on */
 
 	/* The batch under way. */
 	struct post *post;
@@ -67,12 +75,12 @@ struct hook {
 	unsigned failures;   /* in a row */
 	uint64_t failing_us; /* since; 0: it works */
 	size_t batch_max;    /* shrinks when it cannot take so much */
-	bool is_told;	     /* accountd knows that it fails */
 	bool is_burying;     /* events too old are being set aside */
 	uint64_t retry_us;   /* waiting time before the next attempt */
-	uint64_t sent, posts, failed, dead, gaps;
+	uint64_t sent, posts, failed, buried, gaps;
 	uint64_t last_ok_us;
 	char last_error[256];
+	char disabled_for[256]; /* is_given_up: why */
 
 	/* Its addresses, for libcurl. */
 	char *resolve;		   /* "host:port:address,..." */
@@ -105,12 +113,13 @@ struct hook *hooks_of_account(uint32_t account);
 bool hook_wants(
     const struct hook *h, unsigned type, const struct event_common *c);
 
-/* Everything before this place is done for it. tail: where all live ones
- * have read to. */
+/* Everything before this place is done for it, or a dead letter. tail: where
+ * all live ones have read to. */
 struct journal_place hook_place(
     const struct hook *h, struct journal_place tail);
 
-/* Forgets what waits and reads on from the place. */
+/* Forgets what waits and reads on from the place. Dead letters that were being
+ * sent again are begun again. */
 void hook_rewind(struct hook *h, struct journal_place place);
 
 /* Called before an endpoint is freed: stops what is under way. */

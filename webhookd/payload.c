@@ -214,8 +214,7 @@ payload_dead(const struct hook *h, uint64_t before_us, struct payload *out)
 	struct item it = { 0 };
 	struct payload p = { 0 };
 
-	while (p.items < h->ring.n && p.items < conf()->webhook_batch_limit &&
-	    p.body.len < conf()->webhook_batch_size) {
+	while (p.items < h->ring.n && p.items < conf()->webhook_batch_limit) {
 		enum item_status status =
 		    item_read(&it, ring_at(&h->ring, p.items)->lsn);
 
@@ -228,8 +227,8 @@ payload_dead(const struct hook *h, uint64_t before_us, struct payload *out)
 			if (it.event.common.time_us >= before_us) {
 				break;
 			}
-			event_json_append(&p.body, &it.view);
-			buf_u8(&p.body, '\n');
+			p.last_us = it.event.common.time_us;
+			p.first_us = p.events == 0 ? p.last_us : p.first_us;
 			p.events++;
 		}
 		p.lost += status == ITEM_LOST;

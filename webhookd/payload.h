@@ -20,6 +20,7 @@ struct payload {
 	size_t items;  /* of the ring that are in it, or can never be */
 	size_t events; /* in it */
 	size_t lost;   /* whose journal file was removed */
+	uint64_t first_us, last_us; /* payload_dead: times of its events */
 };
 
 void payload_fini(struct payload *p);
@@ -42,8 +43,8 @@ void payload_single(
 int payload_sign(
     const struct hook *h, struct payload *p, uint64_t now_s) MUST_CHECK;
 
-/* For the dead letters: one event a line, by the time before which they are
- * too old; stops at the first younger one. */
+/* Counts the dead letters, which have no body: up to webhook_batch_limit items
+ * from before a time; stops at the first younger event. */
 enum journal_feed_status payload_dead(
     const struct hook *h, uint64_t before_us, struct payload *out) MUST_CHECK;
 

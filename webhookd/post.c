@@ -12,6 +12,7 @@
 
 #include "log.h"
 #include "loop.h"
+#include "proxy.h"
 #include "service.h"
 
 struct post {
@@ -19,6 +20,7 @@ struct post {
 	CURL *easy;
 	struct curl_slist *fields;
 	struct curl_slist *resolve;
+	struct curl_slist *connect_to;
 	struct buf body;
 	size_t received; /* bytes of header and body */
 	bool is_cut;	 /* it sent too much */
@@ -153,9 +155,11 @@ open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
 	struct post *p = arg;
 	struct plan_address address;
 
+	/* The administrator chose the proxy, and it is all that is connected.
+	 */
 	if (purpose != CURLSOCKTYPE_IPCXN ||
 	    addr_of_sockaddr(&a->addr, &address) < 0 ||
-	    !addr_is_allowed(&address, &post.allow)) {
+	    (!proxy_is_used() && !addr_is_allowed(&address, &post.allow))) {
 		p->is_refused = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -307,6 +311,7 @@ post_free(struct post *p)
 	curl_easy_cleanup(p->easy);
 	curl_slist_free_all(p->fields);
 	curl_slist_free_all(p->resolve);
+	curl_slist_free_all(p->connect_to);
 	buf_fini(&p->body);
 	free(p);
 }
@@ -373,8 +378,6 @@ set_security(struct post *p)
 	    conf()->webhook_allow_http ? "http,https" : "https");
 	(void)curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR, "");
 	(void)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-	(void)curl_easy_setopt(e, CURLOPT_PROXY, "");
-	(void)curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
 	(void)curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	(void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	(void)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, p);
@@ -389,6 +392,27 @@ set_security(struct post *p)
 	(void)curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
 	(void)curl_easy_setopt(
 	    e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+}
+
+/* How it gets there. */
+static void
+set_path(struct post *p, const struct post_request *r)
+{
+	const char *resolve = proxy_is_used() ? proxy_resolve() : r->resolve;
+	CURL *e = p->easy;
+
+	if (resolve != NULL) {
+		p->resolve = curl_slist_append(NULL, resolve);
+	}
+	if (proxy_is_used()) {
+		proxy_set(e, r->resolve, r->turn, &p->connect_to);
+	} else {
+		(void)curl_easy_setopt(e, CURLOPT_PROXY, "");
+		(void)curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+	}
+	/* By ALPN (RFC 7301); 1.1 without TLS. */
+	(void)curl_easy_setopt(
+	    e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 }
 
 static void
@@ -430,9 +454,7 @@ post_start(const struct post_request *r)
 	for (const char *const *f = r->fields; *f != NULL; f++) {
 		add_field(p, *f);
 	}
-	if (r->resolve != NULL) {
-		p->resolve = curl_slist_append(NULL, r->resolve);
-	}
+	set_path(p, r);
 	set_security(p);
 	set_limits(p);
 	(void)curl_easy_setopt(p->easy, CURLOPT_URL, r->url);

@@ -1,7 +1,7 @@
 /*
  * HTTP requests by libcurl on our loop. libcurl never resolves a name, never
- * follows a redirect, knows no proxy, and connects only where addr_filter
- * allows.
+ * follows a redirect, knows no proxy but webhook_proxy, and connects only
+ * where addr_filter allows, or to that proxy.
  */
 #ifndef WEBHOOKD_POST_H
 #define WEBHOOKD_POST_H
@@ -27,6 +27,7 @@ typedef void post_fn(void *arg, const struct post_result *r);
 struct post_request {
 	const char *url;
 	const char *resolve; /* "host:port:address,..."; NULL: a literal */
+	unsigned turn;	     /* a proxy is told this one of the addresses */
 	const char *type;    /* of the content */
 	struct buf *body;    /* emptied */
 	const char *const *fields; /* further header fields, ends with NULL */

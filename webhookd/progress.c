@@ -21,14 +21,31 @@ static struct progress {
 	bool is_saving;
 	bool is_damaged;
 	void (*done)(void);
-	bool is_loaded; /* the endpoints have their places */
+	bool is_loaded;		      /* the endpoints have their places */
+	struct progress_wait *next;   /* for the next save */
+	struct progress_wait *saving; /* for the one under way */
 } progress;
+
+static void
+cursor_free(void *arg)
+{
+	struct cursor *c = arg;
+
+	if (c != NULL) {
+		dead_fini(&c->dead);
+		free(c);
+	}
+}
 
 static void
 keep(void *arg, const struct cursor *c)
 {
+	struct cursor *mine = mem_dup(c, sizeof(*c));
+
 	(void)arg;
-	free(map_put_u64(progress.saved, c->hook, mem_dup(c, sizeof(*c))));
+	mine->dead = (struct dead_list){ 0 };
+	dead_copy(&mine->dead, &c->dead);
+	cursor_free(map_put_u64(progress.saved, c->hook, mine));
 }
 
 static int
@@ -77,7 +94,7 @@ void
 progress_stop(void)
 {
 	loop_timer_free(&progress.timer);
-	map_free(&progress.saved, free);
+	map_free(&progress.saved, cursor_free);
 	progress = (struct progress){ .saved = NULL };
 }
 
@@ -98,19 +115,45 @@ progress_load(struct hook *h)
 	h->place = c->place;
 	h->failures = c->failures;
 	h->failing_us = c->failing_us;
-	return true;
+	h->begin_us = c->begin_us;
+	h->asked_us = c->asked_us;
+	dead_copy(&h->dead, &c->dead);
+	return c->place.after != 0;
+}
+
+/* ---- saving ------------------------------------------------------------- */
+
+/* Each may wait again from its call. */
+static void
+answer(struct progress_wait *list, int status)
+{
+	while (list != NULL) {
+		struct progress_wait *w = list;
+
+		list = w->next;
+		w->is_waiting = false;
+		w->fn(w->arg, status);
+	}
 }
 
 static void
 on_saved(void *arg, int status)
 {
+	struct progress_wait *waiting = progress.saving;
+
 	(void)arg;
 	progress.is_saving = false;
+	progress.saving = NULL;
+	answer(waiting, status);
 	if (status < 0) {
 		progress.is_changed = true;
 	}
 	if (progress.done != NULL) {
 		progress.done();
+		return;
+	}
+	if (progress.next != NULL) {
+		save(NULL);
 		return;
 	}
 	loop_timer_arm(
@@ -120,15 +163,18 @@ on_saved(void *arg, int status)
 static void
 add(struct hook *h, void *arg)
 {
-	const struct cursor c = { .hook = h->id,
+	struct cursor c = { .hook = h->id,
 		.failures = h->failures,
-		.place = hook_place(h, tail_place()),
-		.failing_us = h->failing_us };
+		.failing_us = h->failing_us,
+		.begin_us = h->begin_us,
+		.asked_us = h->asked_us,
+		.dead = h->dead };
 
 	/* One that has no place yet finds its begin again. */
-	if (h->state != HOOK_NEW) {
-		cursor_add(arg, &c);
+	if (h->state != HOOK_NEW && !h->must_locate) {
+		c.place = hook_place(h, tail_place());
 	}
+	cursor_add(arg, &c);
 }
 
 /* Accountd may not have told of these yet. */
@@ -156,6 +202,8 @@ save(void *arg)
 	(void)arg;
 	progress.is_changed = false;
 	progress.is_saving = true;
+	progress.saving = progress.next;
+	progress.next = NULL;
 	cursor_begin(&text);
 	if (!progress.is_loaded) {
 		add_saved(&text);
@@ -181,6 +229,39 @@ progress_changed(void)
 	if (!progress.is_saving) {
 		loop_timer_arm(progress.timer, SAVE_AFTER_US);
 	}
+}
+
+void
+progress_wait(struct progress_wait *w)
+{
+	w->next = progress.next;
+	w->is_waiting = true;
+	progress.next = w;
+	if (!progress.is_saving) {
+		loop_timer_arm(progress.timer, 0);
+	}
+}
+
+static bool
+unlink_wait(struct progress_wait **list, const struct progress_wait *w)
+{
+	while (*list != NULL && *list != w) {
+		list = &(*list)->next;
+	}
+	if (*list == NULL) {
+		return false;
+	}
+	*list = w->next;
+	return true;
+}
+
+void
+progress_wait_cancel(struct progress_wait *w)
+{
+	if (w->is_waiting && !unlink_wait(&progress.next, w)) {
+		(void)unlink_wait(&progress.saving, w);
+	}
+	w->is_waiting = false;
 }
 
 void

@@ -4,22 +4,15 @@
 #include <stdio.h>
 
 #include "clock.h"
-#include "event_id.h"
-#include "journal.h"
-#include "journal_scan.h"
 #include "log.h"
 #include "lookup.h"
 #include "payload.h"
 #include "progress.h"
+#include "reading.h"
 #include "retry.h"
-#include "saver.h"
 #include "service.h"
 #include "told.h"
 
-/* Records looked at in one turn of the loop for one endpoint. */
-#define SLICE 4000
-/* Failures in a row before accountd hears of it. */
-#define TELL_AFTER 3
 /* When webhook_connection_limit is reached. */
 #define BUSY_WAIT_US (50 * US_PER_MS)
 
@@ -31,7 +24,6 @@ static struct sender {
 } sender;
 
 static void ready(struct hook *h);
-static void locate(struct hook *h);
 
 /* ---- turns -------------------------------------------------------------- */
 
@@ -44,7 +36,7 @@ step(void *arg)
 		return;
 	}
 	if (h->state == HOOK_NEW) {
-		locate(h);
+		reading_locate(h);
 	}
 	if (h->state == HOOK_READY && !h->is_disabled && h->url_error == NULL) {
 		ready(h);
@@ -140,138 +132,11 @@ sender_drain(void (*quiet)(void))
 	}
 }
 
-/* ---- where events begin ------------------------------------------------- */
-
 void
 sender_add(struct hook *h)
 {
 	h->timer = loop_timer_new(on_timer, h);
-	if (progress_load(h)) {
-		h->state = HOOK_READY;
-		return;
-	}
-	if (progress_is_damaged()) {
-		uint64_t lifetime = conf()->webhook_retry_lifetime;
-		uint64_t now = clock_wall_us();
-
-		if (now > lifetime && h->begin_us < now - lifetime) {
-			h->begin_us = now - lifetime;
-		}
-	}
-	h->state = HOOK_NEW;
-}
-
-static void
-begin_at(struct hook *h, uint32_t number)
-{
-	uint64_t lsn = journal_lsn(number, 0);
-
-	hook_rewind(h, (struct journal_place){ lsn, lsn });
-	h->state = HOOK_READY;
-	progress_changed();
-}
-
-/* Goes back to the newest file that begins before the first event wanted. */
-static void
-locate(struct hook *h)
-{
-	uint64_t time_us = 0;
-
-	if (journal_feed_durable() == 0) {
-		return;
-	}
-	if (h->begin_file == 0) {
-		h->begin_file = journal_lsn_number(journal_feed_durable());
-	}
-	for (;;) {
-		int r = journal_scan_file_time(h->begin_file, &time_us);
-
-		if (r == -EAGAIN) {
-			return;
-		}
-		if (r == -ENOENT) {
-			begin_at(h, journal_feed_oldest());
-			return;
-		}
-		if ((r == 1 && time_us < h->begin_us) ||
-		    h->begin_file <= journal_feed_oldest() ||
-		    h->begin_file <= 1) {
-			begin_at(h, h->begin_file);
-			return;
-		}
-		h->begin_file--;
-	}
-}
-
-void
-sender_replay_time(struct hook *h, uint64_t time_us)
-{
-	hook_rewind(h, (struct journal_place){ 0 });
-	h->begin_us = time_us;
-	h->begin_file = 0;
-	if (h->state == HOOK_READY || h->state == HOOK_RETRY) {
-		loop_timer_stop(h->timer);
-		h->state = HOOK_NEW;
-	}
-	sender_kick(h);
-}
-
-void
-sender_replay_lsn(struct hook *h, uint64_t lsn)
-{
-	hook_rewind(h, (struct journal_place){ lsn - 1, 0 });
-	h->begin_us = 0;
-	if (h->state == HOOK_NEW || h->state == HOOK_RETRY) {
-		loop_timer_stop(h->timer);
-		h->state = HOOK_READY;
-	}
-	progress_changed();
-	sender_kick(h);
-}
-
-/* ---- reading on --------------------------------------------------------- */
-
-static bool
-take(void *arg, const struct journal_hit *hit)
-{
-	struct hook *h = arg;
-	struct event_common c;
-
-	if (!event_peek(hit->type, hit->rec, &c) ||
-	    !hook_wants(h, hit->type, &c)) {
-		return true;
-	}
-	return ring_push(&h->ring, (struct ring_item){ hit->lsn, hit->from });
-}
-
-/* Fills the ring of one that lags. False: come again. */
-static bool
-read_on(struct hook *h)
-{
-	uint64_t before = h->place.after;
-	enum journal_scan_status status;
-	struct journal_scan s;
-
-	journal_scan_init(&s, h->place);
-	status = journal_scan_run(&s, SLICE, take, h);
-	h->place = s.place;
-	journal_scan_close(&s);
-	switch (status) {
-	case JOURNAL_SCAN_END:
-		h->is_live = true;
-		return true;
-	case JOURNAL_SCAN_STOPPED:
-		return true;
-	case JOURNAL_SCAN_WAIT:
-		return h->ring.n != 0;
-	case JOURNAL_SCAN_GAP:
-		told_gap(h, before, h->place.after);
-		break;
-	case JOURNAL_SCAN_MORE:
-		break;
-	}
-	later(h, 0);
-	return false;
+	reading_begin(h);
 }
 
 /* ---- dead letters ------------------------------------------------------- */
@@ -289,61 +154,66 @@ drop_batch(struct hook *h)
 {
 	ring_drop(
 	    &h->ring, h->batch_items < h->ring.n ? h->batch_items : h->ring.n);
+	reading_redo_taken(h, h->batch_events);
 	h->batch_items = 0;
 	progress_changed();
 }
 
 static void
-on_buried(void *arg, int status)
+remember(struct hook *h, const struct payload *p, uint64_t now)
 {
-	struct hook *h = hooks_find((uint32_t)(uintptr_t)arg);
+	const struct dead_range r = { .first = ring_at(&h->ring, 0)->lsn,
+		.from = ring_at(&h->ring, 0)->from,
+		.last = ring_at(&h->ring, p->items - 1)->lsn,
+		.events = p->events,
+		.first_us = p->first_us,
+		.last_us = p->last_us,
+		.buried_us = now };
+	uint64_t forgotten = dead_add(
+	    &h->dead, &r, h->failing_us, conf()->webhook_dead_letter_limit);
 
-	if (h == NULL) {
-		return;
+	told_dead(h, p->events);
+	if (forgotten != 0) {
+		told_forgotten(h, forgotten);
 	}
-	h->state = HOOK_READY;
-	if (status < 0) {
-		wait_for_retry(h); /* they stay in the journal */
-		return;
-	}
-	told_dead(h, h->batch_events);
-	drop_batch(h);
-	sender_kick(h);
 }
 
-/* Sets aside what is too old at the front, then waits for the next attempt. */
+/*
+ * Gives up what is too old at the front, then waits for the next attempt.
+ * What was asked for again has its time from then on.
+ */
 static void
 bury(struct hook *h)
 {
 	uint64_t lifetime = conf()->webhook_retry_lifetime;
 	uint64_t now = clock_wall_us();
 	struct payload p = { 0 };
-	char name[32];
 
-	if (payload_dead(h, now > lifetime ? now - lifetime : 0, &p) !=
-		JOURNAL_FEED_OK ||
-	    p.items == 0) {
-		payload_fini(&p);
+	if (now < h->asked_us + lifetime) {
 		wait_for_retry(h);
 		return;
 	}
-	h->batch_items = p.items;
-	h->batch_events = p.events;
+	if (h->redo_until != 0) {
+		reading_redo_stop(h);
+		wait_for_retry(h);
+		return;
+	}
+	if (payload_dead(h, now > lifetime ? now - lifetime : 0, &p) !=
+		JOURNAL_FEED_OK ||
+	    p.items == 0) {
+		wait_for_retry(h);
+		return;
+	}
 	if (p.lost != 0) {
 		told_gap(h, ring_at(&h->ring, 0)->lsn,
 		    ring_at(&h->ring, p.items - 1)->lsn);
 	}
-	if (p.body.len == 0) {
-		drop_batch(h);
-		sender_kick(h);
-	} else {
-		h->state = HOOK_BURYING;
-		(void)snprintf(
-		    name, sizeof(name), "dead-%u.jsonl", (unsigned)h->id);
-		saver_append(name, &p.body, conf()->webhook_dead_letter_size,
-		    on_buried, (void *)(uintptr_t)h->id);
+	if (p.events != 0) {
+		remember(h, &p, now);
 	}
-	payload_fini(&p);
+	h->batch_items = p.items;
+	drop_batch(h);
+	sender_kick(h);
 }
 
 /* ---- answers ------------------------------------------------------------ */
@@ -376,6 +246,33 @@ waiting_time(const struct hook *h, struct str retry_after)
 	    (unsigned)conf()->webhook_retry_jitter, random_bits());
 }
 
+/* The request is over; events may have been asked for again meanwhile. */
+static void
+settle(struct hook *h)
+{
+	h->state = h->must_locate ? HOOK_NEW : HOOK_READY;
+	h->must_locate = false;
+}
+
+static bool
+has_failed_too_long(const struct hook *h)
+{
+	uint64_t time = conf()->webhook_disable_time;
+
+	return time != 0 && clock_wall_us() >= h->failing_us + time;
+}
+
+/* Its events stay in the journal, for when it is enabled again. */
+static void
+give_up(struct hook *h, const char *why)
+{
+	str_copy(h->disabled_for, sizeof(h->disabled_for), str_of(why));
+	h->is_disabled = true;
+	h->is_given_up = true;
+	told_disabled(h);
+	told_disabled_alert(h);
+}
+
 static void
 fail(struct hook *h, const char *text, struct str retry_after)
 {
@@ -389,12 +286,18 @@ fail(struct hook *h, const char *text, struct str retry_after)
 	}
 	h->retry_us = waiting_time(h, retry_after);
 	told_attempt(h, "deferred", h->last_error);
-	if (h->failures == TELL_AFTER) {
-		h->is_told = true;
-		told_state(h, false, h->last_error);
-	}
 	progress_changed();
-	h->state = HOOK_READY;
+	settle(h);
+	if (has_failed_too_long(h)) {
+		char why[sizeof(h->disabled_for)];
+
+		(void)snprintf(why, sizeof(why),
+		    "nothing but failures for webhook_disable_time, the last: "
+		    "%.150s",
+		    h->last_error);
+		give_up(h, why);
+		return;
+	}
 	h->is_burying = true;
 	sender_kick(h);
 }
@@ -411,10 +314,6 @@ succeed(struct hook *h, int status)
 	h->last_ok_us = clock_wall_us();
 	h->failures = 0;
 	h->failing_us = 0;
-	if (h->is_told) {
-		h->is_told = false;
-		told_state(h, false, "");
-	}
 	h->batch_max *= 2;
 	if (h->batch_max > conf()->webhook_batch_limit) {
 		h->batch_max = conf()->webhook_batch_limit;
@@ -422,7 +321,7 @@ succeed(struct hook *h, int status)
 	drop_batch(h);
 	/* What is left came after the request had begun. */
 	h->ripe_mono_us = h->started_us + conf()->webhook_batch_time;
-	h->state = HOOK_READY;
+	settle(h);
 	sender_kick(h);
 }
 
@@ -432,9 +331,8 @@ be_gone(struct hook *h)
 	str_copy(h->last_error, sizeof(h->last_error), STR("HTTP 410"));
 	told_attempt(h, "bounced", "HTTP 410: the endpoint is disabled");
 	h->failed++;
-	h->is_disabled = true;
-	h->state = HOOK_READY;
-	told_state(h, true, "the endpoint answered 410 Gone");
+	settle(h);
+	give_up(h, "the endpoint answered 410 Gone");
 }
 
 static void
@@ -466,6 +364,7 @@ start_post(struct hook *h, struct payload *p)
 	const char *fields[array_len(p->fields) + 1] = { NULL };
 	const struct post_request r = { .url = h->url.text,
 		.resolve = h->url.is_literal ? NULL : h->resolve,
+		.turn = h->failures,
 		.type = p->type,
 		.body = &p->body,
 		.fields = fields,
@@ -526,8 +425,12 @@ on_lookup(uint32_t id, const char *error)
 	if (h == NULL || h->state != HOOK_LOOKUP) {
 		return;
 	}
-	h->state = HOOK_READY;
+	settle(h);
 	if (sender.quiet != NULL) {
+		return;
+	}
+	if (h->state == HOOK_NEW || h->is_disabled) {
+		sender_kick(h);
 		return;
 	}
 	if (error != NULL) {
@@ -570,7 +473,8 @@ is_early(const struct hook *h)
 static void
 ready(struct hook *h)
 {
-	if (!h->is_live && h->ring.n < h->batch_max && !read_on(h)) {
+	if (!h->is_live && h->ring.n < h->batch_max && !reading_on(h)) {
+		later(h, 0);
 		return;
 	}
 	if (h->is_burying) {

@@ -1,9 +1,9 @@
 /*
- * Moves an endpoint from events to an answer: reading on where it lags,
- * making a batch, resolving the name, the request, and what its answer means.
- * Endpoints share nothing but the loop, so one that is dead or slow delays
- * itself only. At most one request of an endpoint is under way, so the events
- * of a message arrive in their order.
+ * Moves an endpoint from events (reading.h) to an answer: making a batch,
+ * resolving the name, the request, and what its answer means. Endpoints share
+ * nothing but the loop, so one that is dead or slow delays itself only. At most
+ * one request of an endpoint is under way, so the events of a message arrive in
+ * their order.
  */
 #ifndef WEBHOOKD_SENDER_H
 #define WEBHOOKD_SENDER_H
@@ -25,9 +25,5 @@ void sender_add(struct hook *h);
 /* Something may be possible now that was not. */
 void sender_kick(struct hook *h);
 void sender_kick_all(void);
-
-/* Sends again from a time on, or from a record on. */
-void sender_replay_time(struct hook *h, uint64_t time_us);
-void sender_replay_lsn(struct hook *h, uint64_t lsn);
 
 #endif

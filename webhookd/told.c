@@ -21,11 +21,11 @@ told_attempt(const struct hook *h, const char *status, const char *text)
 }
 
 void
-told_state(struct hook *h, bool is_disabled, const char *reason)
+told_disabled(const struct hook *h)
 {
 	const struct ipc_hook_state m = { .hook = h->id,
-		.is_disabled = is_disabled,
-		.reason = str_of(reason) };
+		.is_disabled = 1,
+		.reason = str_of(h->disabled_for) };
 	struct peer *accountd = service_peer(ROLE_ACCOUNTD, 0);
 
 	if (accountd != NULL) {
@@ -68,20 +68,40 @@ told_gap(struct hook *h, uint64_t from_lsn, uint64_t to_lsn)
 }
 
 void
+told_disabled_alert(const struct hook *h)
+{
+	char text[400];
+
+	(void)snprintf(text, sizeof(text), "webhook %u is disabled: %s",
+	    (unsigned)h->id, h->disabled_for);
+	log_warn("hook %u: account=%s: disabled: %s", (unsigned)h->id, h->name,
+	    h->disabled_for);
+	alert(h, "webhook_disabled", text);
+}
+
+void
 told_dead(struct hook *h, size_t events)
 {
 	char text[200];
 
-	if (h->dead == 0) {
+	if (h->buried == 0) {
 		(void)snprintf(text, sizeof(text),
 		    "webhook %u: events are older than "
-		    "webhook_retry_lifetime and were set aside",
+		    "webhook_retry_lifetime and are dead letters now",
 		    (unsigned)h->id);
 		alert(h, "webhook_dead_letters", text);
 	}
-	h->dead += events;
+	h->buried += events;
 	log_warn("hook %u: account=%s: %zu events are dead letters, %llu in "
 		 "all; last error: %s",
-	    (unsigned)h->id, h->name, events, (unsigned long long)h->dead,
-	    h->last_error);
+	    (unsigned)h->id, h->name, events,
+	    (unsigned long long)dead_events(&h->dead), h->last_error);
+}
+
+void
+told_forgotten(const struct hook *h, uint64_t events)
+{
+	log_warn("hook %u: account=%s: %llu dead letters are forgotten, see "
+		 "webhook_dead_letter_limit",
+	    (unsigned)h->id, h->name, (unsigned long long)events);
 }

@@ -14,13 +14,18 @@
 /* status as Postfix has it: sent, deferred, bounced. text is ours or safe. */
 void told_attempt(const struct hook *h, const char *status, const char *text);
 
-/* accountd shows it, or stops the endpoint. */
-void told_state(struct hook *h, bool is_disabled, const char *reason);
+/* accountd remembers that the endpoint is disabled, and why; lost when it is
+ * down. */
+void told_disabled(const struct hook *h);
+/* The tenant, by an alert. */
+void told_disabled_alert(const struct hook *h);
 
 /* Events were removed from the journal before the endpoint took them. */
 void told_gap(struct hook *h, uint64_t from_lsn, uint64_t to_lsn);
 
-/* Events were set aside as dead letters. */
+/* Events became dead letters. */
 void told_dead(struct hook *h, size_t events);
+/* Dead letters were let go: there are too many ranges. */
+void told_forgotten(const struct hook *h, uint64_t events);
 
 #endif

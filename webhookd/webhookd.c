@@ -8,6 +8,7 @@
 #include "lookup.h"
 #include "post.h"
 #include "progress.h"
+#include "proxy.h"
 #include "saver.h"
 #include "sender.h"
 #include "service.h"
@@ -39,7 +40,8 @@ make_live(struct hook *h, void *arg)
 {
 	const struct begin *b = arg;
 
-	h->is_live = h->state != HOOK_NEW && h->place.after >= b->place.after;
+	h->is_live = h->state != HOOK_NEW && h->place.after >= b->place.after &&
+	    dead_next(&h->dead) == NULL;
 }
 
 /* Needs to know the endpoints and the journal's end. */
@@ -97,8 +99,11 @@ on_hook(struct peer *p, uint32_t id, const void *m)
 	if (h == NULL) {
 		return;
 	}
-	if (is_started && is_new) {
-		sender_add(h);
+	if (is_started) {
+		if (is_new) {
+			sender_add(h);
+		}
+		progress_changed();
 	}
 	sender_kick(h);
 }
@@ -151,6 +156,7 @@ webhookd_init(void)
 		    conf()->webhook_allow_networks);
 	}
 	json_object_seed(0);
+	proxy_init();
 	post_init(conf()->webhook_CAfile, &allow);
 	lookup_init(&allow);
 	sender_init();
@@ -207,6 +213,7 @@ webhookd_stop(void)
 	hooks_stop();
 	progress_stop();
 	post_stop();
+	proxy_stop();
 	sender_stop();
 	accepted_stop();
 	journal_feed_stop();

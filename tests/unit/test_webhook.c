@@ -328,6 +328,12 @@ keep(void *arg, const struct cursor *c)
 }
 
 static void
+add_again(void *arg, const struct cursor *c)
+{
+	cursor_add(arg, c);
+}
+
+static void
 test_cursor_round_trip(void **state)
 {
 	const struct cursor a = { 7, 3, { 0x1000040, 0x1000018 }, 1700 };
@@ -345,6 +351,102 @@ test_cursor_round_trip(void **state)
 	assert_memory_equal(&k.c[0], &a, sizeof(a));
 	assert_memory_equal(&k.c[1], &b, sizeof(b));
 	buf_fini(&text);
+}
+
+static void
+test_cursor_has_its_dead_letters_behind_it(void **state)
+{
+	struct cursor a = { .hook = 7, .place = { 9, 8 }, .begin_us = 5 };
+	const struct dead_range r = { 2, 1, 6, 3, 10, 11, 12, 13 };
+	struct buf text = { 0 };
+	struct buf again = { 0 };
+
+	(void)state;
+	dead_append(&a.dead, &r);
+	dead_append(&a.dead, &r);
+	cursor_begin(&text);
+	cursor_add(&text, &a);
+	cursor_end(&text);
+	assert_true(str_starts(buf_str(&text),
+	    "packetboat-cursors 1\n7 9 8 0 0 5 0\n"
+	    "dead 7 2 1 6 3 10 11 12 13\ndead 7 "));
+	cursor_begin(&again);
+	assert_int_equal(cursor_parse(buf_str(&text), add_again, &again), 0);
+	cursor_end(&again);
+	assert_true(str_eq(buf_str(&text), buf_str(&again)));
+	dead_fini(&a.dead);
+	buf_fini(&text);
+	buf_fini(&again);
+}
+
+static void
+test_cursor_of_before_has_five_numbers(void **state)
+{
+	struct buf text = { 0 };
+	struct kept k = { .n = 0 };
+
+	(void)state;
+	cursor_begin(&text);
+	buf_puts(&text, "7 9 8 1700 3\n");
+	cursor_end(&text);
+	assert_int_equal(cursor_parse(buf_str(&text), keep, &k), 0);
+	assert_int_equal(k.n, 1);
+	assert_int_equal(k.c[0].failures, 3);
+	assert_int_equal(k.c[0].begin_us, 0);
+	buf_fini(&text);
+}
+
+/* ---- dead letters ------------------------------------------------------- */
+
+static struct dead_range
+range(uint64_t first, uint64_t last, uint64_t buried_us)
+{
+	return (struct dead_range){ .first = first,
+		.last = last,
+		.events = last - first + 1,
+		.buried_us = buried_us };
+}
+
+static void
+test_dead_failure_that_goes_on_is_one_range(void **state)
+{
+	const struct dead_range r[] = { range(1, 5, 100), range(7, 9, 200),
+		range(20, 21, 900) };
+	struct dead_list d = { 0 };
+
+	(void)state;
+	assert_int_equal(dead_add(&d, &r[0], 50, 9), 0);
+	assert_int_equal(dead_add(&d, &r[1], 50, 9), 0);
+	assert_int_equal(d.n, 1);
+	assert_int_equal(dead_add(&d, &r[2], 800, 9), 0);
+	assert_int_equal(d.n, 2);
+	assert_int_equal(d.v[0].last, 9);
+	assert_int_equal(dead_events(&d), 10);
+	dead_fini(&d);
+}
+
+static void
+test_dead_oldest_range_is_forgotten_unless_it_is_being_sent(void **state)
+{
+	struct dead_list d = { 0 };
+
+	(void)state;
+	for (uint64_t i = 1; i <= 3; i++) {
+		const struct dead_range r = range(10 * i, 10 * i + i, i);
+
+		assert_int_equal(dead_add(&d, &r, 1000, 3), 0);
+	}
+	d.v[1].asked_us = 7;
+	assert_int_equal(dead_next(&d)->first, 20);
+	for (uint64_t i = 4; i <= 5; i++) {
+		const struct dead_range r = range(10 * i, 10 * i + i, i);
+
+		assert_int_equal(dead_add(&d, &r, 1000, 3), i == 4 ? 2 : 4);
+	}
+	assert_int_equal(d.n, 3);
+	assert_int_equal(d.v[0].first, 20);
+	assert_int_equal(d.v[2].first, 50);
+	dead_fini(&d);
 }
 
 static void
@@ -509,6 +611,10 @@ main(void)
 		T(test_url_knows_addresses_in_every_spelling),
 		T(test_url_gives_host_port_and_normal_form),
 		T(test_cursor_round_trip),
+		T(test_cursor_has_its_dead_letters_behind_it),
+		T(test_cursor_of_before_has_five_numbers),
+		T(test_dead_failure_that_goes_on_is_one_range),
+		T(test_dead_oldest_range_is_forgotten_unless_it_is_being_sent),
 		T(test_cursor_every_truncation_and_flip_is_refused),
 		T(test_ring_keeps_order_and_its_limit),
 		T(test_ring_place_is_before_its_first),

@@ -12,6 +12,8 @@
 #include "clock.h"
 #include "fake_loop.h"
 #include "journal.h"
+#include "progress.h"
+#include "reading.h"
 #include "sender.h"
 #include "webhook_world.h"
 #include "webhookd.h"
@@ -313,11 +315,25 @@ test_sender_new_endpoint_gets_events_since_it_was_added(void **state)
 	assert_int_equal(take_all(A, 10), 30);
 }
 
+/* Answers 500 to all until so many events are dead letters. */
+static void
+fail_until_dead(struct hook *h, uint64_t events)
+{
+	for (unsigned i = 0; i < 400 && dead_events(&h->dead) < events; i++) {
+		struct world_post *p = world_pending(A);
+
+		if (p != NULL) {
+			world_answer(p, 500, NULL);
+		}
+		fake_loop_pass(700 * S);
+	}
+	assert_int_equal(dead_events(&h->dead), events);
+}
+
 static void
 test_sender_events_too_old_become_dead_letters(void **state)
 {
 	struct hook *h = begin_one();
-	unsigned lines = 0;
 
 	(void)state;
 	(void)world_events(7, 0, 6000);
@@ -326,41 +342,231 @@ test_sender_events_too_old_become_dead_letters(void **state)
 	fake_loop_pass(86500 * S / 2);
 	(void)world_events(7, 6000, 10);
 	world_durable();
-	for (unsigned i = 0; i < 100 && h->dead < 6000; i++) {
-		struct world_post *p;
-
-		fake_loop_pass(700 * S);
-		p = world_pending(A);
-		if (p != NULL) {
-			world_answer(p, 500, NULL);
-		}
-	}
-	assert_int_equal(h->dead, 6000);
-	for (const char *p = world.dead; *p != '\0'; p++) {
-		lines += *p == '\n';
-	}
-	assert_int_equal(lines, 6000);
+	fail_until_dead(h, 6000);
+	assert_int_equal(h->dead.n, 1);
 	fake_loop_pass(700 * S);
 	assert_int_equal(take_all(A, 6000), 6010);
 }
 
+/* 600 dead letters, then ten that were taken. */
+static struct hook *
+begin_with_dead(void)
+{
+	struct hook *h = begin_one();
+
+	(void)world_events(7, 0, 600);
+	world_durable();
+	fail_until_dead(h, 600);
+	(void)world_events(7, 600, 10);
+	world_durable();
+	assert_int_equal(take_all(A, 600), 610);
+	return h;
+}
+
 static void
-test_sender_dead_letters_that_cannot_be_saved_are_kept(void **state)
+test_sender_dead_letters_are_sent_again_and_nothing_else(void **state)
+{
+	struct hook *h = begin_with_dead();
+
+	(void)state;
+	assert_int_equal(reading_redo(h), 600);
+	assert_int_equal(reading_redo(h), 0);
+	assert_int_equal(take_all(A, 0), 600);
+	assert_int_equal(h->dead.n, 0);
+	(void)world_events(7, 610, 5);
+	world_durable();
+	assert_int_equal(take_all(A, 610), 615);
+}
+
+static void
+test_sender_events_wait_for_dead_letters_that_are_sent_again(void **state)
+{
+	struct hook *h = begin_with_dead();
+	struct world_post *p;
+
+	(void)state;
+	(void)reading_redo(h);
+	fake_loop_pass(S);
+	p = world_pending(A);
+	assert_non_null(p);
+	(void)world_events(7, 600, 5);
+	world_durable();
+	world_answer(p, 200, NULL);
+	assert_int_equal(take_all(A, 500), 605);
+}
+
+static void
+test_sender_dead_letters_asked_for_survive_a_restart(void **state)
+{
+	struct hook *h = begin_with_dead();
+
+	(void)state;
+	(void)reading_redo(h);
+	fake_loop_pass(S);
+	world_answer(world_pending(A), 200, NULL); /* 500 of them */
+	fake_loop_pass(S);
+	world_end(true);
+
+	world_begin(true);
+	h = begin_one();
+	assert_int_equal(dead_events(&h->dead), 100);
+	assert_int_equal(take_all(A, 500), 600);
+	assert_int_equal(h->dead.n, 0);
+	(void)world_events(7, 610, 1);
+	world_durable();
+	assert_int_equal(take_all(A, 610), 611);
+}
+
+static void
+test_sender_dead_letters_that_fail_again_stay_dead_letters(void **state)
+{
+	struct hook *h = begin_with_dead();
+
+	(void)state;
+	(void)reading_redo(h);
+	for (unsigned i = 0; i < 300; i++) {
+		fake_loop_pass(700 * S);
+		if (world_pending(A) != NULL) {
+			world_answer(world_pending(A), 500, NULL);
+		}
+	}
+	assert_int_equal(dead_events(&h->dead), 600);
+	assert_int_equal(h->redo_until, 0);
+	(void)world_events(7, 610, 1);
+	world_durable();
+	assert_int_equal(take_all(A, 610), 611);
+}
+
+static void
+test_sender_dead_letters_are_forgotten_while_being_sent(void **state)
+{
+	struct hook *h = begin_with_dead();
+
+	(void)state;
+	(void)reading_redo(h);
+	fake_loop_pass(S);
+	assert_int_equal(reading_forget_dead(h), 600);
+	world_answer(world_pending(A), 500, NULL);
+	(void)world_events(7, 610, 1);
+	world_durable();
+	fake_loop_pass(700 * S);
+	assert_int_equal(take_all(A, 610), 611);
+	assert_int_equal(h->dead.n, 0);
+}
+
+static void
+test_sender_replayed_events_have_their_time_again(void **state)
+{
+	const uint64_t start = clock_wall_us();
+	struct hook *h = begin_with_dead();
+
+	(void)state;
+	reading_replay_time(h, start);
+	fake_loop_pass(S);
+	world_answer(world_pending(A), 500, NULL);
+	assert_int_equal(dead_events(&h->dead), 600);
+	fake_loop_pass(20 * S);
+	assert_int_equal(take_all(A, 0), 610);
+}
+
+static void
+test_sender_replay_asked_for_during_a_request_is_not_lost(void **state)
+{
+	const uint64_t start = clock_wall_us();
+	struct hook *h = begin_one();
+
+	(void)state;
+	(void)world_events(7, 0, 10);
+	world_durable();
+	assert_int_equal(take_all(A, 0), 10);
+	(void)world_events(7, 10, 1);
+	world_durable();
+	fake_loop_pass(S);
+	assert_non_null(world_pending(A));
+	reading_replay_time(h, start);
+	world_answer(world_pending(A), 200, NULL);
+	assert_int_equal(h->gaps, 0);
+	assert_int_equal(take_all(A, 0), 11);
+}
+
+static void
+on_wait(void *arg, int status)
+{
+	*(int *)arg = status;
+}
+
+static void
+test_sender_replay_is_saved_before_it_is_begun(void **state)
+{
+	const uint64_t start = clock_wall_us();
+	int status = 1;
+	struct progress_wait wait = { .fn = on_wait, .arg = &status };
+	struct hook *h = begin_one();
+
+	(void)state;
+	(void)world_events(7, 0, 10);
+	fake_loop_pass(100 * S);
+	(void)world_events(7, 10, 10);
+	world_durable();
+	assert_int_equal(take_all(A, 0), 20);
+	world.holds_files = true;
+	reading_replay_time(h, start + 50 * S);
+	progress_wait(&wait);
+	fake_loop_pass(S);
+	assert_int_equal(status, 0);
+	world_end(true);
+
+	world.holds_files = false;
+	world_begin(true);
+	(void)begin_one();
+	assert_int_equal(take_all(A, 10), 20);
+}
+
+static void
+test_sender_endpoint_that_only_fails_is_disabled(void **state)
+{
+	struct ipc_hook m = { .hook = 1,
+		.account = 7,
+		.url = STR(A),
+		.is_disabled = 1,
+		.created_us = FAKE_START_US };
+	struct hook *h = begin_one();
+	unsigned requests;
+
+	(void)state;
+	world_conf.webhook_disable_time = 3600 * S;
+	(void)world_events(7, 0, 3);
+	world_durable();
+	for (unsigned i = 0; i < 20 && !h->is_disabled; i++) {
+		fake_loop_pass(700 * S);
+		assert_non_null(world_pending(A));
+		world_answer(world_pending(A), 500, NULL);
+	}
+	assert_true(h->is_disabled && h->is_given_up);
+	requests = world.n_posts;
+	fake_loop_pass(86400 * S);
+	assert_int_equal(world.n_posts, requests);
+	world_tell(&m);
+	m.is_disabled = 0;
+	world_tell(&m);
+	assert_int_equal(h->failing_us, 0);
+	assert_int_equal(take_all(A, 0), 3);
+}
+
+static void
+test_sender_one_success_begins_the_time_to_disabling_anew(void **state)
 {
 	struct hook *h = begin_one();
 
 	(void)state;
-	(void)world_events(7, 0, 3);
-	world_durable();
-	fake_loop_pass(S);
-	world.saving_fails = true;
-	fake_loop_pass(90000 * S);
-	world_answer(world_pending(A), 500, NULL);
-	assert_int_equal(h->dead, 0);
-	fake_loop_pass(20 * S);
-	world.saving_fails = false;
-	world_answer(world_pending(A), 200, NULL);
-	assert_int_equal(h->sent, 3);
+	world_conf.webhook_disable_time = 3600 * S;
+	for (unsigned i = 0; i < 50; i++) {
+		(void)world_events(7, i, 1);
+		world_durable();
+		fake_loop_pass(700 * S);
+		world_answer(world_pending(A), i % 5 == 4 ? 200 : 500, NULL);
+	}
+	assert_false(h->is_disabled);
 }
 
 static void
@@ -402,6 +608,11 @@ test_sender_gone_endpoint_is_left_alone(void **state)
 	assert_true(h->is_disabled);
 	fake_loop_pass(100000 * S);
 	assert_null(world_pending(A));
+	world_tell(&m); /* accountd did not know of it yet */
+	assert_true(h->is_disabled);
+	m.is_disabled = 1;
+	world_tell(&m);
+	m.is_disabled = 0;
 	world_tell(&m);
 	fake_loop_pass(2 * S);
 	assert_numbers(world_pending(A), "1");
@@ -453,11 +664,11 @@ test_sender_replays_from_a_record_or_a_time(void **state)
 	lsn = world_events(7, 10, 10);
 	world_durable();
 	assert_int_equal(take_all(A, 0), 20);
-	sender_replay_lsn(h, lsn);
+	reading_replay_lsn(h, lsn);
 	assert_int_equal(take_all(A, 10), 20);
-	sender_replay_time(h, start + 50 * S);
+	reading_replay_time(h, start + 50 * S);
 	assert_int_equal(take_all(A, 10), 20);
-	sender_replay_time(h, start);
+	reading_replay_time(h, start);
 	assert_int_equal(take_all(A, 0), 20);
 }
 
@@ -579,7 +790,16 @@ main(void)
 		T(test_sender_kill_before_the_save_repeats_and_loses_nothing),
 		T(test_sender_new_endpoint_gets_events_since_it_was_added),
 		T(test_sender_events_too_old_become_dead_letters),
-		T(test_sender_dead_letters_that_cannot_be_saved_are_kept),
+		T(test_sender_dead_letters_are_sent_again_and_nothing_else),
+		T(test_sender_events_wait_for_dead_letters_that_are_sent_again),
+		T(test_sender_dead_letters_asked_for_survive_a_restart),
+		T(test_sender_dead_letters_that_fail_again_stay_dead_letters),
+		T(test_sender_dead_letters_are_forgotten_while_being_sent),
+		T(test_sender_replayed_events_have_their_time_again),
+		T(test_sender_replay_asked_for_during_a_request_is_not_lost),
+		T(test_sender_replay_is_saved_before_it_is_begun),
+		T(test_sender_endpoint_that_only_fails_is_disabled),
+		T(test_sender_one_success_begins_the_time_to_disabling_anew),
 		T(test_sender_removed_files_are_a_gap_and_no_end),
 		T(test_sender_gone_endpoint_is_left_alone),
 		T(test_sender_too_large_makes_smaller_batches),

@@ -103,25 +103,6 @@ saver_replace(const char *name, struct buf *text, saver_fn *fn, void *arg)
 	answer_later(fn, arg);
 }
 
-void
-saver_append(
-    const char *name, struct buf *text, uint64_t limit, saver_fn *fn, void *arg)
-{
-	struct buf all = { 0 };
-
-	(void)name;
-	(void)limit;
-	if (!world.saving_fails) {
-		buf_puts(&all, world.dead != NULL ? world.dead : "");
-		buf_add(&all, text->p, text->len);
-		free(world.dead);
-		world.dead = str_dup(buf_str(&all));
-		buf_fini(&all);
-	}
-	buf_fini(text);
-	answer_later(fn, arg);
-}
-
 /* ---- endpoints ---------------------------------------------------------- */
 
 struct post {
@@ -393,7 +374,8 @@ set_conf(void)
 		.webhook_batch_size = 1 << 20,
 		.webhook_batch_time = US_PER_S,
 		.webhook_connection_limit = 1000,
-		.webhook_dead_letter_size = 1 << 20,
+		.webhook_dead_letter_limit = 3,
+		.webhook_proxy = "",
 		.webhook_response_limit = 65536,
 		.webhook_retry_after_limit = 3600 * US_PER_S,
 		.webhook_retry_lifetime = 86400 * US_PER_S,
@@ -466,7 +448,6 @@ world_end(bool keeps)
 	}
 	buf_fini(&world.file.recs);
 	free(world.cursors);
-	free(world.dead);
 	(void)unlink(CURSOR_FILE);
 	bug_on(chdir(here) < 0);
 	(void)rmdir(directory);

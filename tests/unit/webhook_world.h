@@ -31,7 +31,6 @@ struct world {
 	struct world_post posts[WORLD_POSTS];
 	unsigned n_posts;
 	char *cursors; /* the saved file; NULL: none */
-	char *dead;    /* all dead letters */
 	bool saving_fails;
 	bool holds_files; /* files that are asked for do not come */
 };
