@@ -190,7 +190,7 @@ commands_serve(struct tool *t)
 {
 	static const struct command *const tables[] = { account_commands,
 		key_commands, domain_commands, hook_commands, suppress_commands,
-		source_commands };
+		source_commands, explain_commands };
 
 	for (size_t i = 0; i < array_len(tables); i++) {
 		for (const struct command *c = tables[i]; c->fn != NULL; c++) {

@@ -53,5 +53,6 @@ extern const struct command domain_commands[];
 extern const struct command hook_commands[];
 extern const struct command suppress_commands[];
 extern const struct command source_commands[];
+extern const struct command explain_commands[];
 
 #endif

@@ -2,6 +2,8 @@
  * tx_req: the records that a message's verdict depends on, and who of its
  * recipients must not get mail.
  */
+#include "tx.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +13,6 @@
 #include "clock.h"
 #include "log.h"
 #include "suppressions.h"
-#include "verdict.h"
 
 #define RCPTS_MAX (16 * 1024 * 8)
 
@@ -81,25 +82,17 @@ find_domains(const struct ipc_tx_req *m, struct verdict_input *in)
 	in->sender_domain = d != NULL ? &d->r : NULL;
 }
 
-/* Bit r % 8 of byte r / 8 is set when recipient r must not get mail; a reason
- * for each of these. */
-struct suppressed {
-	struct buf bits; /* empty: none */
-	struct buf reasons;
-};
-
 static void
-note_suppressed(struct suppressed *s, size_t rcpt, int reason)
+note_suppressed(struct tx_judged *j, size_t rcpt, int reason)
 {
-	buf_zero(&s->bits, rcpt / 8 + 1 - s->bits.len);
-	s->bits.p[rcpt / 8] |= (uint8_t)(1u << rcpt % 8);
-	buf_u8(&s->reasons, (uint8_t)reason);
+	buf_zero(&j->suppressed, rcpt / 8 + 1 - j->suppressed.len);
+	j->suppressed.p[rcpt / 8] |= (uint8_t)(1u << rcpt % 8);
+	buf_u8(&j->reasons, (uint8_t)reason);
 }
 
 /* Returns 0, -EBADMSG or -EIO. */
 static int
-find_suppressed(const struct ipc_tx_req *m, uint32_t sub, uint64_t now,
-    struct suppressed *out)
+find_suppressed(const struct ipc_tx_req *m, struct tx_judged *out)
 {
 	struct str rest = m->rcpts;
 	size_t n = 0;
@@ -115,8 +108,8 @@ find_suppressed(const struct ipc_tx_req *m, uint32_t sub, uint64_t now,
 		if (len > rest.len - 2) {
 			return -EBADMSG;
 		}
-		r = suppressions_find(accountd.store, m->account, sub,
-		    (struct str){ rest.p + 2, len }, now);
+		r = suppressions_find(accountd.store, m->account, out->sub,
+		    (struct str){ rest.p + 2, len }, out->in.now_us);
 		if (r < 0) {
 			return r;
 		}
@@ -130,80 +123,93 @@ find_suppressed(const struct ipc_tx_req *m, uint32_t sub, uint64_t now,
 	return 0;
 }
 
-static void
-answer(struct peer *p, uint32_t id, const struct verdict *v, uint32_t sub,
-    const struct suppressed *s)
+void
+tx_return_domain(const struct verdict *v, char *dst)
 {
-	char bounce[320] = "";
-	struct ipc_tx_rep rep = {
-		.code = v->code,
-		.enh = str_of(v->enh),
-		.text = str_of(v->text),
-		.subaccount = sub,
-		.class = v->class,
-		.flags = v->flags,
-		.sign_domain = v->sign_domain,
-		.pool = v->pool,
-		.suppressed = buf_str(&s->bits),
-		.reasons = buf_str(&s->reasons),
-	};
-
+	*dst = '\0';
+	if (v->code != 0 || (v->flags & TX_PLAIN_SENDER) != 0) {
+		return;
+	}
 	if (v->has_return_domain) {
-		snprintf(bounce, sizeof(bounce), BOUNCE_LABEL ".%.*s",
+		snprintf(dst, TX_RETURN_DOMAIN_SIZE, BOUNCE_LABEL ".%.*s",
 		    STR_ARG(v->sign_domain));
-	} else if (v->code == 0) {
-		snprintf(
-		    bounce, sizeof(bounce), "%s", accountd.site.bounce_domain);
+	} else {
+		snprintf(dst, TX_RETURN_DOMAIN_SIZE, "%s",
+		    accountd.site.bounce_domain);
 	}
-	rep.return_domain = str_of(bounce);
-	if ((v->flags & TX_PLAIN_SENDER) != 0) {
-		rep.return_domain.len = 0;
+}
+
+void
+tx_judge(const struct ipc_tx_req *m, struct tx_judged *out)
+{
+	const struct key *key = model_key(accountd.model, m->key);
+
+	*out = (struct tx_judged){
+		.in = {
+			.key = key != NULL ? &key->r : NULL,
+			.has_key = m->key != 0,
+			.sender = m->sender,
+			.from_domain = m->from_domain,
+			.header_from = m->header_from,
+			.want_sub = m->want_subaccount,
+			.want_class = m->want_class,
+			.want_pool = m->want_pool,
+			.want_pool_exists =
+			    model_has_pool(accountd.model, m->want_pool),
+			.now_us = clock_wall_us(),
+		},
+	};
+	find_sub(m, &out->in);
+	find_domains(m, &out->in);
+	out->sub = out->in.sub != NULL ? out->in.sub->id : 0;
+	verdict_make(&out->in, &out->v);
+	if (out->v.code == 0 && find_suppressed(m, out) < 0) {
+		out->v = (struct verdict){ .code = 451,
+			.about = VERDICT_RECIPIENTS,
+			.enh = "4.3.0",
+			.text = "The recipients cannot be checked now" };
+		buf_clear(&out->suppressed, 0);
+		buf_clear(&out->reasons, 0);
 	}
-	/* A peer that does not take it is about to be dropped. */
-	(void)peer_send(p, IPC_tx_rep, id, &rep);
+}
+
+void
+tx_judged_fini(struct tx_judged *j)
+{
+	buf_fini(&j->suppressed);
+	buf_fini(&j->reasons);
 }
 
 void
 tx_on_tx(struct peer *p, uint32_t id, const void *msg)
 {
 	const struct ipc_tx_req *m = msg;
-	const struct key *key = model_key(accountd.model, m->key);
-	struct verdict_input in = {
-		.key = key != NULL ? &key->r : NULL,
-		.has_key = m->key != 0,
-		.sender = m->sender,
-		.from_domain = m->from_domain,
-		.header_from = m->header_from,
-		.want_sub = m->want_subaccount,
-		.want_class = m->want_class,
-		.want_pool = m->want_pool,
-		.want_pool_exists =
-		    model_has_pool(accountd.model, m->want_pool),
-		.now_us = clock_wall_us(),
-	};
-	struct suppressed suppressed = { 0 };
-	struct verdict v;
-	uint32_t sub;
+	char bounce[TX_RETURN_DOMAIN_SIZE];
 	char pool[80];
+	struct tx_judged j;
+	struct ipc_tx_rep rep;
 
-	find_sub(m, &in);
-	find_domains(m, &in);
-	sub = in.sub != NULL ? in.sub->id : 0;
-	verdict_make(&in, &v);
-	if (v.code == 0 && v.is_pool_ignored) {
+	tx_judge(m, &j);
+	if (j.v.code == 0 && j.v.is_pool_ignored) {
 		log_info("account %u: pool %s is unknown or not allowed: "
 			 "ignored",
 		    m->account, str_safe(pool, sizeof(pool), m->want_pool));
 	}
-	if (v.code == 0 &&
-	    find_suppressed(m, sub, in.now_us, &suppressed) < 0) {
-		v = (struct verdict){ .code = 451,
-			.enh = "4.3.0",
-			.text = "The recipients cannot be checked now" };
-		buf_clear(&suppressed.bits, 0);
-		buf_clear(&suppressed.reasons, 0);
-	}
-	answer(p, id, &v, sub, &suppressed);
-	buf_fini(&suppressed.bits);
-	buf_fini(&suppressed.reasons);
+	tx_return_domain(&j.v, bounce);
+	rep = (struct ipc_tx_rep){
+		.code = j.v.code,
+		.enh = str_of(j.v.enh),
+		.text = str_of(j.v.text),
+		.subaccount = j.sub,
+		.class = j.v.class,
+		.flags = j.v.flags,
+		.sign_domain = j.v.sign_domain,
+		.return_domain = str_of(bounce),
+		.pool = j.v.pool,
+		.suppressed = buf_str(&j.suppressed),
+		.reasons = buf_str(&j.reasons),
+	};
+	/* A peer that does not take it is about to be dropped. */
+	(void)peer_send(p, IPC_tx_rep, id, &rep);
+	tx_judged_fini(&j);
 }

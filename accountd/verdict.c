@@ -12,12 +12,13 @@
 
 #define SAFE_MAX 260
 
-static void PRINTF(4, 5) refuse(
-    struct verdict *v, uint16_t code, const char *enh, const char *fmt, ...)
+static void PRINTF(4, 5) refuse(struct verdict *v, enum verdict_about about,
+    const char *enh, const char *fmt, ...)
 {
 	va_list ap;
 
-	v->code = code;
+	v->code = 550;
+	v->about = about;
 	snprintf(v->enh, sizeof(v->enh), "%s", enh);
 	va_start(ap, fmt);
 	(void)vsnprintf(v->text, sizeof(v->text), fmt, ap);
@@ -33,11 +34,11 @@ key_is_good(const struct verdict_input *in, struct verdict *v)
 		return true;
 	}
 	if (key == NULL || key->revoked_us != 0) {
-		refuse(v, 550, "5.7.1", "The API key was revoked");
+		refuse(v, VERDICT_KEY, "5.7.1", "The API key was revoked");
 		return false;
 	}
 	if (key->expires_us != 0 && key->expires_us <= in->now_us) {
-		refuse(v, 550, "5.7.1", "The API key has expired");
+		refuse(v, VERDICT_KEY, "5.7.1", "The API key has expired");
 		return false;
 	}
 	return true;
@@ -49,14 +50,14 @@ sub_is_good(const struct verdict_input *in, struct verdict *v)
 	char safe[SAFE_MAX];
 
 	if (in->want_sub.len > 0 && !in->want_sub_exists) {
-		refuse(v, 550, "5.7.1", "Unknown subaccount %s",
+		refuse(v, VERDICT_SUBACCOUNT, "5.7.1", "Unknown subaccount %s",
 		    str_safe(safe, sizeof(safe), in->want_sub));
 		return false;
 	}
 	if (in->key != NULL && in->key->subaccount != 0 &&
 	    (in->sub == NULL || in->sub->id != in->key->subaccount)) {
-		refuse(
-		    v, 550, "5.7.1", "The API key is for another subaccount");
+		refuse(v, VERDICT_KEY, "5.7.1",
+		    "The API key is for another subaccount");
 		return false;
 	}
 	return true;
@@ -98,7 +99,8 @@ key_allows_from(const struct verdict_input *in, struct verdict *v)
 	    : domain_is_within(
 		  in->from_domain.p, in->from_domain.len, from.p, from.len);
 	if (!ok) {
-		refuse(v, 550, "5.7.1", "The API key may only send from %s",
+		refuse(v, VERDICT_KEY, "5.7.1",
+		    "The API key may only send from %s",
 		    str_safe(safe, sizeof(safe), from));
 	}
 	return ok;
@@ -118,7 +120,7 @@ from_is_verified(const struct verdict_input *in, struct verdict *v)
 	} else if (in->from_state == DOMAIN_FAILED) {
 		todo = "its records are gone, see pbdomain";
 	}
-	refuse(v, 550, "5.7.1",
+	refuse(v, VERDICT_DOMAIN, "5.7.1",
 	    "Domain %s is not verified for this account: unsigned; %s",
 	    str_safe(safe, sizeof(safe), in->from_domain), todo);
 	return false;
@@ -133,7 +135,7 @@ sender_is_verified(const struct verdict_input *in, struct verdict *v)
 	if (in->sender.len == 0 || in->sender_domain != NULL) {
 		return true;
 	}
-	refuse(v, 550, "5.7.1",
+	refuse(v, VERDICT_DOMAIN, "5.7.1",
 	    "Sender %s is in no verified domain of this account: unsigned; "
 	    "add its domain with pbdomain",
 	    str_safe(safe, sizeof(safe), in->sender));
@@ -186,7 +188,8 @@ verdict_make(const struct verdict_input *in, struct verdict *out)
 
 	*out = (struct verdict){ 0 };
 	if (in->account == NULL) {
-		refuse(out, 550, "5.7.1", "The account no longer exists");
+		refuse(out, VERDICT_ACCOUNT, "5.7.1",
+		    "The account no longer exists");
 		return;
 	}
 	if (!key_is_good(in, out) || !sub_is_good(in, out)) {
@@ -194,7 +197,7 @@ verdict_make(const struct verdict_input *in, struct verdict *out)
 	}
 	settings_of(in->account, in->sub, &s);
 	if (in->from_domain.len == 0) {
-		refuse(out, 550, "5.6.0",
+		refuse(out, VERDICT_MESSAGE, "5.6.0",
 		    "The message needs one From field with an address");
 		return;
 	}

@@ -36,8 +36,19 @@ struct verdict_input {
 
 #define VERDICT_TEXT_MAX 512
 
+/* Whose record a refusal is about. */
+enum verdict_about {
+	VERDICT_ACCOUNT,
+	VERDICT_KEY,
+	VERDICT_SUBACCOUNT,
+	VERDICT_MESSAGE,
+	VERDICT_DOMAIN,
+	VERDICT_RECIPIENTS,
+};
+
 struct verdict {
 	uint16_t code; /* 0: go on */
+	enum verdict_about about;
 	char enh[16];
 	char text[VERDICT_TEXT_MAX];
 	uint8_t class;
