@@ -94,6 +94,7 @@ static const struct service service = {
 	.init = init,
 	.start = start,
 	.peer_down = peer_down,
+	.tool = explain_serve,
 	.handlers = handlers,
 	.drain = drain,
 	.stop = stop,

@@ -36,6 +36,10 @@ void keys_on_use(struct peer *p, uint32_t id, const void *m);
 void keys_on_end(struct peer *p, uint32_t id, const void *m);
 void keys_peer_down(struct peer *p);
 
+/* Commands of tools: explain.c */
+struct tool;
+void explain_serve(struct tool *t);
+
 /* Ends the process once it drains and nothing is under way. */
 void signd_check_drained(void);
 
