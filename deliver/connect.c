@@ -32,8 +32,9 @@ random_number(void *arg)
 	return (uint32_t)((state * 0x2545f4914f6cdd1dULL) >> 32);
 }
 
-static void
-choose_targets(struct session *s)
+unsigned
+session_targets(
+    const struct route *r, const char *source_ip, struct target *out)
 {
 	const char *first = conf()->smtp_address_preference;
 	struct target_rule rule = {
@@ -44,12 +45,10 @@ choose_targets(struct session *s)
 	if (strcmp(first, "any") != 0) {
 		rule.first = strcmp(first, "ipv6") == 0 ? TARGET_V6 : TARGET_V4;
 	}
-	if (domain_ip_parse(
-		s->path->source_ip, strlen(s->path->source_ip), &ip) == 0) {
+	if (domain_ip_parse(source_ip, strlen(source_ip), &ip) == 0) {
 		rule.only = ip.family == AF_INET6 ? TARGET_V6 : TARGET_V4;
 	}
-	s->n_targets =
-	    target_order(s->route, &rule, random_number, NULL, s->targets);
+	return target_order(r, &rule, random_number, NULL, out);
 }
 
 /* What is known before the connection is there. */
@@ -231,6 +230,7 @@ session_retry_clear(struct session *s)
 void
 session_begin_targets(struct session *s)
 {
-	choose_targets(s);
+	s->n_targets =
+	    session_targets(s->route, s->path->source_ip, s->targets);
 	try_targets(s);
 }

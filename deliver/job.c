@@ -121,6 +121,21 @@ load(struct job *j, uint64_t rec_off)
 	verdict_fini(&v);
 }
 
+struct tls_policy
+job_policy(const struct ipc_job *m, uint32_t flags)
+{
+	struct tls_policy p = tls_policy_decide(
+	    m->tls_policy, tls_table_find(m->next_hop, m->site), flags);
+
+	if (m->auth_user.len > 0 && p.level < TLS_ENCRYPT) {
+		/* RFC 4954 section 4: a password needs TLS around it. */
+		p.level = TLS_ENCRYPT;
+		p.name = "encrypt";
+		p.source = "auth";
+	}
+	return p;
+}
+
 struct job *
 job_new(const struct ipc_job *m)
 {
@@ -151,14 +166,7 @@ job_new(const struct ipc_job *m)
 	j->arrived_us = clock_mono_us();
 	read_rcpts(j, m->rcpts);
 	load(j, m->rec_off);
-	j->policy = tls_policy_decide(
-	    m->tls_policy, tls_table_find(m->next_hop, m->site), j->flags);
-	if (j->auth_user.len > 0 && j->policy.level < TLS_ENCRYPT) {
-		/* RFC 4954 section 4: a password needs TLS around it. */
-		j->policy.level = TLS_ENCRYPT;
-		j->policy.name = "encrypt";
-		j->policy.source = "auth";
-	}
+	j->policy = job_policy(m, j->flags);
 	TAILQ_INSERT_TAIL(&jobs_all, j, all);
 	return j;
 }

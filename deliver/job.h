@@ -84,6 +84,10 @@ extern struct job_list jobs_all;
  * them. NULL: a malformed message. The path is the caller's to set. */
 struct job *job_new(const struct ipc_job *m);
 
+/* What the message and its site ask for, before any host is known; flags:
+ * MESSAGE_*. */
+struct tls_policy job_policy(const struct ipc_job *m, uint32_t flags);
+
 /* After result_job or result_return only. Leaves every list. */
 void job_free(struct job **j);
 

@@ -1,5 +1,13 @@
 #include "deliver.h"
+#include "explain_route.h"
 #include "service.h"
+
+static void
+stop(void)
+{
+	explain_fini();
+	deliver_stop();
+}
 
 static const struct service deliver = {
 	.name = "deliver",
@@ -7,9 +15,10 @@ static const struct service deliver = {
 	.sandbox = SANDBOX_CONNECT,
 	.init = deliver_init, /* certificates of authorities */
 	.peer_up = deliver_peer_up,
+	.tool = explain_serve,
 	.handlers = deliver_handlers,
 	.drain = deliver_drain,
-	.stop = deliver_stop,
+	.stop = stop,
 };
 
 int

@@ -80,7 +80,7 @@ route_release(struct route **rp)
 	}
 	*rp = NULL;
 	if (--r->refs == 0) {
-		bug_on(!TAILQ_EMPTY(&r->waiting));
+		bug_on(!TAILQ_EMPTY(&r->waiting) || !TAILQ_EMPTY(&r->watchers));
 		free(r->next_hop);
 		free(r->reason);
 		for (unsigned i = 0; i < r->n_hosts; i++) {
@@ -193,15 +193,16 @@ route_sts(const struct route *r, const struct route_host *h)
 }
 
 static struct route *
-route_new(const struct job *j)
+route_new(struct str next_hop, bool is_fixed)
 {
 	struct route *r = mem_alloc(sizeof(*r));
 
 	r->refs = 1;
-	r->next_hop = str_dup(j->next_hop);
-	r->is_fixed = j->is_fixed;
+	r->next_hop = str_dup(next_hop);
+	r->is_fixed = is_fixed;
 	r->asked_us = clock_mono_us();
 	TAILQ_INIT(&r->waiting);
+	TAILQ_INIT(&r->watchers);
 	return r;
 }
 
@@ -333,6 +334,7 @@ static void
 tell_waiting(struct route *r)
 {
 	uint32_t ms = (uint32_t)((clock_mono_us() - r->asked_us) / US_PER_MS);
+	struct route_watch *w;
 	struct job *j;
 
 	r->is_ready = true;
@@ -341,6 +343,11 @@ tell_waiting(struct route *r)
 		route_withdraw(j);
 		j->dns_ms = ms;
 		on_ready(j);
+	}
+	while ((w = TAILQ_FIRST(&r->watchers)) != NULL) {
+		TAILQ_REMOVE(&r->watchers, w, link);
+		w->is_waiting = false;
+		w->ready(w);
 	}
 	route_release(&r);
 }
@@ -493,16 +500,16 @@ evict(void)
 }
 
 static struct route *
-find(const struct job *j)
+find(struct str next_hop, bool is_fixed)
 {
 	char text[KEY_MAX];
-	struct str key = { text, j->next_hop.len + 1 };
+	struct str key = { text, next_hop.len + 1 };
 	struct route *r;
 
 	bug_on(key.len > sizeof(text)); /* ipc.def has the limit */
-	text[0] = j->is_fixed ? '=' : '?';
-	if (j->next_hop.len > 0) {
-		memcpy(text + 1, j->next_hop.p, j->next_hop.len);
+	text[0] = is_fixed ? '=' : '?';
+	if (next_hop.len > 0) {
+		memcpy(text + 1, next_hop.p, next_hop.len);
 	}
 	r = map_get(routes, key);
 	if (r != NULL && r->is_ready && r->expires_us <= clock_mono_us()) {
@@ -513,7 +520,7 @@ find(const struct job *j)
 		if (map_len(routes) >= conf()->deliver_plan_cache_limit) {
 			evict();
 		}
-		r = route_new(j);
+		r = route_new(next_hop, is_fixed);
 		(void)map_put(routes, key, r);
 		begin(r);
 	}
@@ -523,7 +530,7 @@ find(const struct job *j)
 bool
 route_assign(struct job *j)
 {
-	j->route = route_hold(find(j));
+	j->route = route_hold(find(j->next_hop, j->is_fixed));
 	if (j->route->is_ready) {
 		return true;
 	}
@@ -537,4 +544,25 @@ route_withdraw(struct job *j)
 {
 	TAILQ_REMOVE(&j->route->waiting, j, link);
 	j->state = JOB_NEW;
+}
+
+bool
+route_watch(struct route_watch *w, struct str next_hop, bool is_fixed)
+{
+	w->route = route_hold(find(next_hop, is_fixed));
+	w->is_waiting = !w->route->is_ready;
+	if (w->is_waiting) {
+		TAILQ_INSERT_TAIL(&w->route->watchers, w, link);
+	}
+	return !w->is_waiting;
+}
+
+void
+route_unwatch(struct route_watch *w)
+{
+	if (w->is_waiting) {
+		TAILQ_REMOVE(&w->route->watchers, w, link);
+		w->is_waiting = false;
+	}
+	route_release(&w->route);
 }

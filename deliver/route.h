@@ -41,7 +41,16 @@ struct route {
 	unsigned n_hosts;
 	struct route_host *hosts; /* by preference */
 	struct job_list waiting;
+	TAILQ_HEAD(, route_watch) watchers;
 	TAILQ_ENTRY(route) link; /* of those that wait for a resolvd */
+};
+
+/* Somebody without a job who wants to know a route. */
+struct route_watch {
+	TAILQ_ENTRY(route_watch) link;
+	struct route *route; /* held */
+	bool is_waiting;
+	void (*ready)(struct route_watch *w);
 };
 
 /* Called for each job when the route it waited for is known. */
@@ -57,6 +66,13 @@ bool route_assign(struct job *j);
 
 /* Takes a job out of its route's list; it is JOB_NEW then. */
 void route_withdraw(struct job *j);
+
+/*
+ * The same for a watcher: w->route is set. True: it is known; false: w->ready
+ * is called later, once. route_unwatch at any time ends it.
+ */
+bool route_watch(struct route_watch *w, struct str next_hop, bool is_fixed);
+void route_unwatch(struct route_watch *w);
 
 struct route *route_hold(struct route *r);
 void route_release(struct route **r); /* NULL allowed */

@@ -191,13 +191,18 @@ parser_begin(struct session *s)
 }
 
 const char *
+session_key_of(const char *host, uint16_t port)
+{
+	static char key[sizeof(((struct facts *)NULL)->dest_host) + 8];
+
+	(void)snprintf(key, sizeof(key), "%s:%u", host, (unsigned)port);
+	return key;
+}
+
+const char *
 session_tls_key(const struct session *s)
 {
-	static char key[sizeof(s->facts.dest_host) + 8];
-
-	(void)snprintf(key, sizeof(key), "%s:%u", s->facts.dest_host,
-	    (unsigned)s->facts.dest_port);
-	return key;
+	return session_key_of(s->facts.dest_host, s->facts.dest_port);
 }
 
 const char *

@@ -157,6 +157,8 @@ void session_note_need(struct session *s);
 /* Ends its job by the verdicts it has. */
 void session_result(struct session *s);
 
+/* The same text for any server, until the next call of either. */
+const char *session_key_of(const char *host, uint16_t port);
 /* "mx.example:25": names the server for tls.h and tls_broken.h; until the
  * next call. */
 const char *session_tls_key(const struct session *s);
@@ -172,6 +174,11 @@ void session_broken_verdict(
 
 /* What the stream reports. */
 void session_event(void *arg, enum stream_event ev);
+
+/* The addresses of a route that a session from this source address tries;
+ * out has TARGETS_MAX. Returns how many. */
+unsigned session_targets(
+    const struct route *r, const char *source_ip, struct target *out);
 
 /* Begins with the first address of the session's route. */
 void session_begin_targets(struct session *s);

@@ -14,6 +14,7 @@
 #include "fake_loop.h"
 #include "outcome.h"
 #include "passed_files.h"
+#include "route.h"
 
 #define CONTENT STR("Subject: x\r\n\r\ntext\r\n")
 
@@ -423,6 +424,40 @@ test_deliver_process_limit_feeds_paths_in_turn(void **state)
 	assert_int_equal(world.results[1].m.job, 3);
 }
 
+static void
+count_ready(struct route_watch *w)
+{
+	assert_true(w->route->is_ready);
+	w->is_waiting = true; /* so that a second call would be seen */
+}
+
+static void
+test_route_watchers_hear_of_the_answer_that_jobs_get(void **state)
+{
+	struct route_watch stays = { .ready = count_ready };
+	struct route_watch leaves = { .ready = count_ready };
+	struct route_watch late = { .ready = count_ready };
+
+	(void)state;
+	world.is_resolvd_silent = true;
+	assert_false(route_watch(&stays, STR("example"), false));
+	assert_false(route_watch(&leaves, STR("example"), false));
+	route_unwatch(&leaves);
+	assert_false(leaves.is_waiting);
+	world_answer();
+	world_settle();
+	assert_true(stays.is_waiting);
+	assert_false(leaves.is_waiting);
+	assert_int_equal(world.plan_requests, 1);
+	assert_int_equal(stays.route->n_hosts, 1);
+	assert_true(route_watch(&late, STR("example"), false));
+	assert_ptr_equal(late.route, stays.route);
+	assert_int_equal(world.plan_requests, 1);
+	stays.is_waiting = false;
+	route_unwatch(&stays);
+	route_unwatch(&late);
+}
+
 int
 main(void)
 {
@@ -446,6 +481,7 @@ main(void)
 		TEST(test_deliver_secure_job_does_not_ride_in_clear),
 		TEST(
 		    test_deliver_secure_job_gets_the_place_of_a_clear_connection),
+		TEST(test_route_watchers_hear_of_the_answer_that_jobs_get),
 		TEST(test_deliver_drain_gives_back_and_ends),
 		TEST(test_deliver_process_limit_feeds_paths_in_turn),
 	};
