@@ -16,12 +16,9 @@
 
 #define RCPTS_MAX 65535u
 
-/* The domain of an address: behind the last @, in lower case, U-labels as
- * A-labels. What is no domain stays as it is; resolvd says so. */
-static uint32_t
-domain_of(struct qmgr *q, struct str address)
+struct str
+accepted_domain(struct str address, char *name, size_t size)
 {
-	char name[DOMAIN_NAME_MAX + 2];
 	struct str d = address;
 	ssize_t n;
 
@@ -31,16 +28,25 @@ domain_of(struct qmgr *q, struct str address)
 			break;
 		}
 	}
-	n = domain_to_ascii(d.p, d.len, DOMAIN_UNDERSCORE, name, sizeof(name));
+	n = domain_to_ascii(d.p, d.len, DOMAIN_UNDERSCORE, name, size);
 	if (n < 0) {
-		if (d.len == 0 || d.len > sizeof(name) - 1) {
+		if (d.len == 0 || d.len > size - 1) {
 			d = STR("invalid");
 		}
 		memcpy(name, d.p, d.len);
 		n = (ssize_t)d.len;
 		domain_lower(name, d.len);
 	}
-	return core_domain(q->core, (struct str){ name, (size_t)n });
+	return (struct str){ name, (size_t)n };
+}
+
+static uint32_t
+domain_of(struct qmgr *q, struct str address)
+{
+	char name[ACCEPTED_DOMAIN_SIZE];
+
+	return core_domain(
+	    q->core, accepted_domain(address, name, sizeof(name)));
 }
 
 static struct note

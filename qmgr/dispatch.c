@@ -96,16 +96,16 @@ mail_from(struct qmgr *q, const struct core_out *o, struct buf *out)
 	return r;
 }
 
-/* The route of the job, unless it goes to the domain's own servers. */
+/* The route of the mail, unless it goes to the domain's own servers. */
 static const struct routes_entry *
-route_of(const struct qmgr *q, const struct core_job *j)
+route_of(const struct qmgr *q, uint32_t site, struct str domain)
 {
 	const struct routes_entry *e;
 
-	if (q->relay_site != CORE_NONE && j->site == q->relay_site) {
+	if (q->relay_site != CORE_NONE && site == q->relay_site) {
 		return routes_relayhost(q->routes);
 	}
-	e = routes_find(q->routes, core_domain_name(q->core, j->domain));
+	e = routes_find(q->routes, domain);
 	return e != NULL && e->kind == ROUTES_HOP ? e : NULL;
 }
 
@@ -126,12 +126,25 @@ set_route(struct ipc_job *m, const struct routes_entry *e)
 	}
 }
 
+void
+dispatch_hop(
+    struct qmgr *q, uint32_t site, struct str domain, struct ipc_job *m)
+{
+	const struct routes_entry *route = route_of(q, site, domain);
+
+	m->next_hop = route != NULL ? str_of(route->hop) : domain;
+	m->site = core_site_name(q->core, site);
+	m->tls_policy = tls_learn_word(q, m->site);
+	if (route != NULL) {
+		set_route(m, route);
+	}
+}
+
 static void
 send_job(struct qmgr *q, const struct core_out *o, const struct job *job,
     struct str from)
 {
 	const struct core_job *j = &o->job;
-	const struct routes_entry *route = route_of(q, j);
 	struct buf rcpts = { 0 };
 	struct ipc_job m = {
 		.job = job->id,
@@ -139,14 +152,8 @@ send_job(struct qmgr *q, const struct core_out *o, const struct job *job,
 		.conn_limit = j->conn_limit,
 		.conn_messages = j->conn_messages,
 		.conn_seconds = j->conn_seconds,
-		.next_hop = route != NULL
-		    ? str_of(route->hop)
-		    : core_domain_name(q->core, j->domain),
-		.site = core_site_name(q->core, j->site),
 		.source_ip = sources_ip(q, j->source),
 		.source_name = sources_name(q, j->source),
-		.tls_policy =
-		    tls_learn_word(q, core_site_name(q->core, j->site)),
 		.msgid = o->id,
 		.segid = o->place.segid,
 		.rec_off = o->place.rec_off,
@@ -160,9 +167,7 @@ send_job(struct qmgr *q, const struct core_out *o, const struct job *job,
 	if (j->provider != CORE_NONE) {
 		m.provider = core_provider_name(q->core, j->provider);
 	}
-	if (route != NULL) {
-		set_route(&m, route);
-	}
+	dispatch_hop(q, j->site, core_domain_name(q->core, j->domain), &m);
 	for (uint32_t i = 0; i < j->nrcpt; i++) {
 		buf_u16(&rcpts, j->rcpts[i].ordinal);
 		buf_u32(&rcpts, j->rcpts[i].attempt);

@@ -214,6 +214,14 @@ int accepted_read(struct qmgr *q, const struct event_accepted *e,
     const struct core_place *place, uint64_t lsn,
     struct accepted_view *out) MUST_CHECK;
 
+/*
+ * The domain of an address: behind the last @, in lower case, U-labels as
+ * A-labels. What is no domain stays as it is; resolvd says so. It is in name,
+ * which has size bytes, at least ACCEPTED_DOMAIN_SIZE.
+ */
+#define ACCEPTED_DOMAIN_SIZE 256
+struct str accepted_domain(struct str address, char *name, size_t size);
+
 /* Memory for n recipients, used again by the next call. */
 struct core_rcpt *accepted_room(struct qmgr *q, uint32_t n);
 
@@ -255,6 +263,10 @@ void dispatch_job(struct qmgr *q, const struct core_out *o);
 void dispatch_cancel(struct qmgr *q, const struct core_out *o);
 /* The process is gone for good: its jobs are given out again. */
 void dispatch_lost(struct qmgr *q, unsigned index);
+/* What a job for the domain at the site says about its next hop: next_hop,
+ * is_fixed, auth_*, site, tls_policy. */
+void dispatch_hop(
+    struct qmgr *q, uint32_t site, struct str domain, struct ipc_job *m);
 bool dispatch_is_possible(const struct qmgr *q);
 
 struct job;

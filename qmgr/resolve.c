@@ -271,32 +271,46 @@ ask(struct qmgr *q, struct str name, struct str hop)
  * A hop that is found by MX is the same site as a domain's with the same
  * servers; one that is named is a site of its own, with its port.
  */
-static void
-resolve_hop(struct qmgr *q, uint32_t domain, struct str name,
-    const struct routes_entry *e)
+struct resolve_plan
+resolve_plan(const struct qmgr *q, struct str domain)
 {
-	if (e->is_by_mx) {
-		ask(q, name, str_of(e->hop));
-	} else {
-		answer_fixed(q, domain, str_of(e->hop), TTL_ROUTE_S);
+	struct resolve_plan p = { .how = RESOLVE_ASK,
+		.name = domain,
+		.ttl_s = TTL_ROUTE_S,
+		.entry = routes_find(q->routes, domain) };
+
+	if (q->relay_site != CORE_NONE) {
+		p.how = RESOLVE_FIXED;
+		p.name = core_site_name(q->core, q->relay_site);
+	} else if (p.entry != NULL && p.entry->kind == ROUTES_ERROR) {
+		p.how = RESOLVE_NEVER;
+	} else if (p.entry != NULL && p.entry->kind == ROUTES_HOP) {
+		p.how = p.entry->is_by_mx ? RESOLVE_ASK : RESOLVE_FIXED;
+		p.name = str_of(p.entry->hop);
+	} else if (domain.len > 0 && domain.p[0] == '[') {
+		/* An address literal is its own site. */
+		p.how = RESOLVE_FIXED;
+		p.ttl_s = UINT32_MAX;
 	}
+	return p;
 }
 
 void
 resolve_domain(struct qmgr *q, uint32_t domain)
 {
 	struct str name = core_domain_name(q->core, domain);
-	const struct routes_entry *e = routes_find(q->routes, name);
+	struct resolve_plan p = resolve_plan(q, name);
 
-	if (e != NULL && e->kind == ROUTES_ERROR) {
+	switch (p.how) {
+	case RESOLVE_NEVER:
 		core_site_answer(q->core, domain, CORE_ANSWER_NEVER, CORE_NONE,
-		    CORE_NONE, TTL_ROUTE_S);
-	} else if (e != NULL && e->kind == ROUTES_HOP) {
-		resolve_hop(q, domain, name, e);
-	} else if (name.p[0] == '[') {
-		/* An address literal is its own site. */
-		answer_fixed(q, domain, name, UINT32_MAX);
-	} else {
-		ask(q, name, name);
+		    CORE_NONE, p.ttl_s);
+		return;
+	case RESOLVE_FIXED:
+		answer_fixed(q, domain, p.name, p.ttl_s);
+		return;
+	case RESOLVE_ASK:
+		ask(q, name, p.name);
+		return;
 	}
 }

@@ -95,6 +95,13 @@ void shape_order(struct shape *s, enum core_level level, struct str name,
 uint32_t shape_resume(
     struct shape *s, enum core_level level, struct str name, uint64_t now_us);
 
+/* The sections of shaping.cf for a site besides the default: of its provider;
+ * of itself or a domain it serves. NULL: none. */
+const struct shaping_section *shape_provider_section(
+    const struct shape *s, struct str site);
+const struct shaping_section *shape_site_section(
+    const struct shape *s, struct str site);
+
 /* The limits in force; whether nothing is sent. */
 bool shape_limits(const struct shape *s, enum core_level level, struct str name,
     uint64_t now_us, struct shaping_limits *out);

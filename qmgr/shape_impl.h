@@ -15,12 +15,6 @@ struct shape {
 	struct buf text;
 };
 
-/* NULL: none. */
-const struct shaping_section *shape_provider_section(
-    const struct shape *s, struct str site);
-const struct shaping_section *shape_site_section(
-    const struct shape *s, struct str site);
-
 /* What shaping.cf says of a site or provider. */
 void shape_base(const struct shape *s, enum core_level level, struct str name,
     struct shaping_limits *l);

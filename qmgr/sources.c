@@ -403,6 +403,29 @@ sources_name(const struct qmgr *q, uint32_t source)
 	return a != NULL ? str_of(a->name) : STR("");
 }
 
+bool
+sources_next(
+    const struct qmgr *q, uint32_t pool, uint32_t *at, uint32_t *source)
+{
+	const struct sources *t = q->sources;
+
+	while (*at < t->n &&
+	    (t->all[*at].pool != pool || !t->all[*at].is_usable)) {
+		(*at)++;
+	}
+	*source = *at;
+	return (*at)++ < t->n;
+}
+
+uint32_t
+sources_ceiling(const struct qmgr *q, uint32_t source, uint32_t *address)
+{
+	const struct address *a = address_of(q, source);
+
+	*address = q->sources->all[source].address;
+	return a != NULL ? a->ceiling : 0;
+}
+
 uint32_t
 sources_default(const struct qmgr *q)
 {

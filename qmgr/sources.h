@@ -56,6 +56,15 @@ struct str sources_name(const struct qmgr *q, uint32_t source);
 /* How many sources of the core there are, numbered from 0. */
 uint32_t sources_count(const struct qmgr *q);
 
+/* The next source that the pool sends from now; *at begins with 0. False at
+ * the end. */
+bool sources_next(
+    const struct qmgr *q, uint32_t pool, uint32_t *at, uint32_t *source);
+/* What it may try at one provider in a day, 0: any number; and the address
+ * that this counts for. */
+uint32_t sources_ceiling(
+    const struct qmgr *q, uint32_t source, uint32_t *address);
+
 /* A source that there always is. */
 uint32_t sources_default(const struct qmgr *q);
 

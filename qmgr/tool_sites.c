@@ -54,8 +54,8 @@ name(struct str s)
 	return json_string(str_safe(safe, sizeof(safe), s));
 }
 
-static void
-put_path(struct qmgr *q, struct tool *t, const struct core_path_view *v)
+json_t *
+tool_path_json(struct qmgr *q, const struct core_path_view *v)
 {
 	json_t *o = json_object();
 
@@ -85,7 +85,7 @@ put_path(struct qmgr *q, struct tool *t, const struct core_path_view *v)
 	}
 	json_object_set_new(o, "failures", json_integer(v->failures));
 	tool_shape_path(q, o, v);
-	tool_out(t, o);
+	return o;
 }
 
 /* Domains whose site is not known: their mail waits for resolvd. */
@@ -114,7 +114,7 @@ tool_sites(struct qmgr *q, struct tool *t)
 	int r;
 
 	while (core_path_next(q->core, &at, &p)) {
-		put_path(q, t, &p);
+		tool_out(t, tool_path_json(q, &p));
 	}
 	at = 0;
 	while ((r = core_domain_next(q->core, &at, &d)) != 0) {

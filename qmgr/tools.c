@@ -35,6 +35,10 @@ tools_run(struct qmgr *q, struct tool *t)
 {
 	const char *name = tool_command(t);
 
+	if (strcmp(name, "explain.queue") == 0) {
+		tool_explain(q, t);
+		return;
+	}
 	if (strcmp(name, "queue.list") == 0) {
 		tool_list(q, t);
 		return;

@@ -79,6 +79,9 @@ void tool_shape_path(struct qmgr *q, json_t *o, const struct core_path_view *v);
 /* Effects on what has no path now. */
 void tool_shape_rest(struct qmgr *q, struct tool *t);
 void tool_where(struct qmgr *q, struct tool *t);
+void tool_explain(struct qmgr *q, struct tool *t);
+/* A path as pbqueue sites shows it. */
+json_t *tool_path_json(struct qmgr *q, const struct core_path_view *v);
 
 /* tool_admin's part of tools_admin_done. */
 void tool_admin_done(struct qmgr *q, uint32_t command, uint64_t count);

@@ -8,6 +8,7 @@
 
 #include "fake_loop.h"
 #include "qmgr_world.h"
+#include "resolve.h"
 #include "return_path.h"
 #include "routes.h"
 
@@ -120,6 +121,26 @@ test_relayhost_has_its_password(void **state)
 	assert_int_equal(w.n_jobs, 1);
 	assert_string_equal(w.jobs[0].next_hop, "[mx.relay.test]:587");
 	assert_string_equal(w.jobs[0].password, "secret");
+	end_routes(&r);
+}
+
+static void
+test_a_plan_says_what_decides_about_a_domain(void **state)
+{
+	struct routes *r = start_with_routes(
+	    "no.net error:5.1.2 closed\nvia.net relay.test\n", NULL, "");
+	struct resolve_plan p;
+
+	(void)state;
+	p = resolve_plan(w.q, STR("no.net"));
+	assert_true(p.how == RESOLVE_NEVER && p.entry->line == 1);
+	p = resolve_plan(w.q, STR("via.net"));
+	assert_true(p.how == RESOLVE_ASK && str_is(p.name, "relay.test"));
+	p = resolve_plan(w.q, STR("example.net"));
+	assert_true(p.how == RESOLVE_ASK && p.entry == NULL);
+	assert_true(str_is(p.name, "example.net"));
+	p = resolve_plan(w.q, STR("[192.0.2.1]"));
+	assert_true(p.how == RESOLVE_FIXED && str_is(p.name, "[192.0.2.1]"));
 	end_routes(&r);
 }
 
@@ -528,6 +549,7 @@ main(void)
 		T(test_a_route_names_the_next_hop_its_tls_and_its_password),
 		T(test_a_domain_without_route_gets_no_password),
 		T(test_relayhost_has_its_password),
+		T(test_a_plan_says_what_decides_about_a_domain),
 		T(test_an_error_route_fails_the_recipient_with_its_text),
 		T(test_a_delivery_is_written_and_then_acknowledged),
 		T(test_the_return_path_names_message_and_recipient),
