@@ -38,6 +38,9 @@ void tx_on_tx(struct peer *p, uint32_t id, const void *m);
 /* rcpt_req: rcpt.c */
 void rcpt_on_rcpt(struct peer *p, uint32_t id, const void *m);
 
+/* forward_req: rcpt.c */
+void rcpt_on_forward(struct peer *p, uint32_t id, const void *m);
+
 /* ---- where keys are used from: uses.c ------------------------------------ */
 
 void uses_start(void);

@@ -120,6 +120,7 @@ static const struct peer_handler handlers[] = {
 	{ IPC_client_req, auth_on_client },
 	{ IPC_tx_req, tx_on_tx },
 	{ IPC_rcpt_req, rcpt_on_rcpt },
+	{ IPC_forward_req, rcpt_on_forward },
 	{ IPC_hook_state, hooks_on_state },
 	{ IPC_journal_file, follow_on_file },
 	{ IPC_journal_durable, follow_on_durable },

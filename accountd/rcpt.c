@@ -1,7 +1,8 @@
 /*
  * rcpt_req: which addresses are ours on the mx listener. Those are return
- * paths under our key, and the addresses of mx_local_addresses; nothing else
- * is relayed.
+ * paths under our key, and the addresses of mx_feedback_addresses and
+ * mx_local_addresses; nothing else is relayed. forward_req: where what came to
+ * a return path is wanted.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "domain.h"
 #include "return_path.h"
 #include "service.h"
+#include "settings.h"
 
 static void
 set_reply(
@@ -69,7 +71,7 @@ is_same(void *arg, const char *word, size_t len)
 }
 
 static bool
-is_role_address(struct str local, struct str domain)
+is_listed(const char *list, struct str local, struct str domain)
 {
 	struct buf b = { 0 };
 	struct str address;
@@ -79,8 +81,7 @@ is_role_address(struct str local, struct str domain)
 	buf_u8(&b, '@');
 	buf_add(&b, domain.p, domain.len);
 	address = buf_str(&b);
-	found =
-	    conf_list_each(conf()->mx_local_addresses, is_same, &address) != 0;
+	found = conf_list_each(list, is_same, &address) != 0;
 	buf_fini(&b);
 	return found;
 }
@@ -99,7 +100,9 @@ rcpt_on_rcpt(struct peer *p, uint32_t id, const void *msg)
 	domain = str_of(name);
 	is_ours = str_eq_case(domain, str_of(accountd.site.bounce_domain)) ||
 	    is_bounce_name(domain);
-	if (is_role_address(m->local, domain)) {
+	if (is_listed(conf()->mx_feedback_addresses, m->local, domain)) {
+		rep.kind = INBOUND_FEEDBACK;
+	} else if (is_listed(conf()->mx_local_addresses, m->local, domain)) {
 		rep.kind = INBOUND_ROLE;
 	} else if (!is_ours) {
 		set_reply(&rep, 550, "5.7.1", "Relay access denied");
@@ -108,4 +111,23 @@ rcpt_on_rcpt(struct peer *p, uint32_t id, const void *msg)
 	}
 	/* A peer that does not take it is about to be dropped. */
 	(void)peer_send(p, IPC_rcpt_rep, id, &rep);
+}
+
+void
+rcpt_on_forward(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_forward_req *m = msg;
+	const struct account *a = model_account(accountd.model, m->account);
+	const struct account *sub = m->subaccount != 0
+	    ? model_account(accountd.model, m->subaccount)
+	    : NULL;
+	struct ipc_forward_rep rep = { .address = { 0 } };
+	struct settings s;
+
+	if (a != NULL) { /* else deleted: nobody wants it */
+		settings_of(&a->r, sub != NULL ? &sub->r : NULL, &s);
+		rep.address = s.forward_bounces;
+		rep.name = str_of(sub != NULL ? sub->full_name : a->full_name);
+	}
+	(void)peer_send(p, IPC_forward_rep, id, &rep);
 }

@@ -1,8 +1,10 @@
 #include "settings.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "names.h"
+#include "smtp_path.h"
 
 static struct str
 either(struct str own, struct str other)
@@ -26,10 +28,15 @@ settings_of(const struct schema_account *account,
 		    str_is(either(s->sender, account->sender), "plain"),
 		.pool = either(s->pool, account->pool),
 		.pools = either(s->pools, account->pools),
+		.forward_bounces =
+		    either(s->forward_bounces, account->forward_bounces),
 		.weight = s->weight != 0 ? s->weight : account->weight,
 	};
 	if (str_is(out->pool, POOL_DEFAULT)) {
 		out->pool = STR(""); /* a subaccount's word against another */
+	}
+	if (str_is(out->forward_bounces, FORWARD_NONE)) {
+		out->forward_bounces = STR("");
 	}
 	if (mail_class_parse(class, &out->class) < 0) {
 		out->class = CLASS_STANDARD;
@@ -159,6 +166,24 @@ set_quota(struct str value, struct schema_account *a, struct buf *error)
 	return 0;
 }
 
+static int
+set_address(struct str value, struct str *out, struct buf *error)
+{
+	struct smtp_path path;
+	char text[SMTP_PATH_MAX + 1];
+	int n = snprintf(text, sizeof(text), "<%.*s>", STR_ARG(value));
+
+	if (value.len > 0 && !str_is(value, FORWARD_NONE) &&
+	    (n < 0 || (size_t)n >= sizeof(text) ||
+		smtp_path_parse(text, (size_t)n, SMTP_PATH_UTF8, &path) < 0 ||
+		path.local_len == 0 || path.domain_len == 0)) {
+		buf_puts(error, "a mail address is needed, or " FORWARD_NONE);
+		return -EINVAL;
+	}
+	*out = value;
+	return 0;
+}
+
 int
 settings_set(struct schema_account *a, struct str name, struct str value,
     struct buf *error)
@@ -175,6 +200,9 @@ settings_set(struct schema_account *a, struct str name, struct str value,
 	if (str_is(name, "class")) {
 		return set_choice(
 		    value, "priority standard digest", &a->class, error);
+	}
+	if (str_is(name, "forward_bounces")) {
+		return set_address(value, &a->forward_bounces, error);
 	}
 	if (str_is(name, "unsigned")) {
 		return set_choice(
@@ -198,7 +226,7 @@ settings_set(struct schema_account *a, struct str name, struct str value,
 		return set_number(value, UINT32_MAX, &a->queue_limit, error);
 	}
 	buf_puts(error,
-	    "the settings are class, connections, notes, pool, pools, queue, "
-	    "quota, sender, unsigned and weight");
+	    "the settings are class, connections, forward_bounces, notes, "
+	    "pool, pools, queue, quota, sender, unsigned and weight");
 	return -EINVAL;
 }

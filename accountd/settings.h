@@ -17,12 +17,16 @@ struct settings {
 	bool plain_sender; /* MAIL FROM stays as it is */
 	enum mail_class class;
 	struct str pool;
-	struct str pools; /* that messages may name, by commas */
-	uint32_t weight;  /* 1 to 1000 */
+	struct str pools;	    /* that messages may name, by commas */
+	struct str forward_bounces; /* an address; empty: nowhere */
+	uint32_t weight;	    /* 1 to 1000 */
 };
 
 /* How the default pool is called where a name is needed. */
 #define POOL_DEFAULT "default"
+
+/* A subaccount's word against its account's address for bounces. */
+#define FORWARD_NONE "none"
 
 #define WEIGHT_DEFAULT 100
 #define WEIGHT_MAX 1000

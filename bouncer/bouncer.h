@@ -101,12 +101,28 @@ void own_mail_send(
 void reports_on_job(struct peer *p, uint32_t id, const void *m);
 void dsn_on_job(struct peer *p, uint32_t id, const void *m);
 
+/* Where a message is sent on to, and whose mail that is. */
+struct forward {
+	struct str to; /* empty: nowhere */
+	uint32_t account;
+	uint32_t subaccount;
+	struct str account_name;
+};
+
 /*
- * forward.c: sends a message for postmaster and the like on to mx_forward_to.
- * fn is called later, exactly once; status is 0 also when there is nowhere to
- * send it to, or when it would go round in circles.
+ * forward.c: sends a message on as it came. fn is called later or at once,
+ * exactly once; status is 0 also when the message is too large or would go
+ * round in circles, which is logged.
  */
-void forward_send(const struct message_place *p, own_mail_fn *fn, void *arg);
+void forward_send(const struct message_place *p, const struct forward *f,
+    own_mail_fn *fn, void *arg);
+
+/*
+ * owner.c: sends what came to the return path of a message of ours on to
+ * where its account wants it, if it does. fn as before.
+ */
+void owner_forward(const struct message_place *p, const struct uuid *msgid,
+    uint64_t accept_lsn, own_mail_fn *fn, void *arg);
 
 /* Would the message go round in circles? header: of the message, CRLF lines.
  * max_hops: Received fields allowed. */

@@ -39,14 +39,18 @@ on_stored(void *arg, int status)
 }
 
 static void
-send_on(const char *id, struct message *msg, own_mail_fn *fn, void *arg)
+send_on(const char *id, struct message *msg, const struct forward *f,
+    own_mail_fn *fn, void *arg)
 {
 	struct work *w = mem_alloc(sizeof(*w));
 	struct buf content = { 0 };
 	char date[DATE_SIZE], to[256];
 	struct own_mail mail = {
+		.account = f->account,
+		.subaccount = f->subaccount,
+		.account_name = f->account_name,
 		.class = CLASS_STANDARD,
-		.rcpt = str_of(conf()->mx_forward_to),
+		.rcpt = f->to,
 		.header_from = msg->a.header_from,
 		.subject = msg->a.subject,
 		.message_id = msg->a.message_id,
@@ -81,7 +85,8 @@ drop(const char *id, const struct message *msg, const char *why)
 }
 
 void
-forward_send(const struct message_place *p, own_mail_fn *fn, void *arg)
+forward_send(const struct message_place *p, const struct forward *f,
+    own_mail_fn *fn, void *arg)
 {
 	struct message msg;
 	struct str header;
@@ -98,14 +103,14 @@ forward_send(const struct message_place *p, own_mail_fn *fn, void *arg)
 	}
 	header.p = (const char *)msg.content.p;
 	header.len = header_block_len(header.p, msg.content.len);
-	if (conf()->mx_forward_to[0] == '\0') {
-		drop(id, &msg, "mx_forward_to is not set");
+	if (f->to.len == 0) {
+		drop(id, &msg, "there is nowhere to send it to");
 		fn(arg, 0);
 	} else if (forward_is_loop(header, conf()->hopcount_limit)) {
 		drop(id, &msg, "it goes round in circles");
 		fn(arg, 0);
 	} else {
-		send_on(id, &msg, fn, arg);
+		send_on(id, &msg, f, fn, arg);
 	}
 	message_fini(&msg);
 }

@@ -156,14 +156,19 @@ read_message(
 	if (msg->a.inbound == INBOUND_RETURN_PATH) {
 		tell(w, &msg->a.orig_msgid, msg->a.orig_rcpt,
 		    msg->a.orig_accept_lsn);
+		w->waits++;
+		owner_forward(place, &msg->a.orig_msgid, msg->a.orig_accept_lsn,
+		    on_forwarded, w);
 		return;
 	}
 	if (w->r.kind == REPORT_FEEDBACK) {
 		resolve(w);
 	}
 	if (msg->a.inbound == INBOUND_ROLE) {
+		struct forward f = { .to = str_of(conf()->mx_forward_to) };
+
 		w->waits++;
-		forward_send(place, on_forwarded, w);
+		forward_send(place, &f, on_forwarded, w);
 	} else if (w->r.kind != REPORT_FEEDBACK) {
 		log_info("%s: no complaint: ignored", w->id);
 	}

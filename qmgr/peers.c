@@ -231,6 +231,15 @@ on_report_fact(struct peer *p, uint32_t id, const void *m)
 }
 
 static void
+on_owner_req(struct peer *p, uint32_t id, const void *m)
+{
+	struct ipc_owner_rep rep;
+
+	reports_owner(m, &rep);
+	(void)peer_send(p, IPC_owner_rep, id, &rep);
+}
+
+static void
 on_report_done(struct peer *p, uint32_t id, const void *m)
 {
 	(void)p;
@@ -309,6 +318,7 @@ const struct peer_handler qmgr_handlers[] = {
 	{ IPC_reconciled, on_reconciled },
 	{ IPC_report_fact, on_report_fact },
 	{ IPC_report_done, on_report_done },
+	{ IPC_owner_req, on_owner_req },
 	{ IPC_dsn_done, on_dsn_done },
 	{ IPC_journal_want, on_journal_want },
 	{ IPC_event_write, on_event_write },

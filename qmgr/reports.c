@@ -267,13 +267,13 @@ reports_fact(struct qmgr *q, const struct ipc_report_fact *m)
 	r->last = &f->next;
 }
 
-/* The accepted record that the fact is about. */
+/* The accepted record of a message that went out. */
 static int
-original(
-    const struct ipc_report_fact *m, struct buf *buf, struct event_accepted *e)
+original(const struct uuid *msgid, uint64_t accept_lsn, struct buf *buf,
+    struct event_accepted *e)
 {
 	char path[JOURNAL_NAME_SIZE + 4] = "jrn/";
-	uint32_t number = journal_lsn_number(m->orig_accept_lsn);
+	uint32_t number = journal_lsn_number(accept_lsn);
 	struct plog_record rec;
 	autoclose int fd = -1;
 	int r;
@@ -283,17 +283,32 @@ original(
 	if (fd < 0) {
 		return -errno;
 	}
-	r = plog_read_record(fd, journal_segid(number),
-	    journal_lsn_off(m->orig_accept_lsn), buf, &rec);
+	r = plog_read_record(
+	    fd, journal_segid(number), journal_lsn_off(accept_lsn), buf, &rec);
 	if (r == 0) {
 		r = rec.type == EVENT_accepted
 		    ? event_decode(rec.type, rec.rec.p, rec.rec.len, e)
 		    : -EBADMSG;
 	}
-	if (r == 0 && !uuid_eq(&e->msgid, &m->orig_msgid)) {
+	if (r == 0 && !uuid_eq(&e->msgid, msgid)) {
 		r = -EBADMSG;
 	}
 	return r;
+}
+
+void
+reports_owner(const struct ipc_owner_req *m, struct ipc_owner_rep *out)
+{
+	struct buf buf = { 0 };
+	struct event_accepted a;
+	int r = original(&m->msgid, m->accept_lsn, &buf, &a);
+
+	*out = (struct ipc_owner_rep){ .status = (uint32_t)-r };
+	if (r == 0) {
+		out->account = a.account;
+		out->subaccount = a.subaccount;
+	}
+	buf_fini(&buf);
 }
 
 /* A hard failure of a recipient that is queued still is final. Returns
@@ -389,7 +404,7 @@ write_fact(struct qmgr *q, const struct ipc_report_fact *told)
 	if (event_desc(m->kind) == NULL) {
 		return;
 	}
-	r = original(m, &buf, &a);
+	r = original(&m->orig_msgid, m->orig_accept_lsn, &buf, &a);
 	if (r == 0) {
 		/* Only the token is authentic: the fact is about the address
 		 * we sent to, whichever one the report names. */

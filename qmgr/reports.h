@@ -44,6 +44,7 @@ bool reports_next(const struct qmgr *q, size_t *at, struct report_view *out);
 void reports_bouncer_up(struct qmgr *q);
 void reports_bouncer_down(struct qmgr *q);
 void reports_fact(struct qmgr *q, const struct ipc_report_fact *m);
+void reports_owner(const struct ipc_owner_req *m, struct ipc_owner_rep *out);
 void reports_done(struct qmgr *q, const struct ipc_report_done *m);
 
 #endif

@@ -53,6 +53,57 @@ def test_sender_hears_what_failed(boat, shop, sink, new_sink):
     boat.wait_queue_empty()
 
 
+def bounce_back(boat, shop, sink, sender: str = SENDER) -> str:
+    """A message is delivered, and its report comes back; returns the report's text."""
+    boat.send(shop, sender, "bob@sink.test")
+    path = next(m.mail_from for m in sink.wait_messages() if m.mail_from)
+    report = "From: MAILER-DAEMON@sink.test\nSubject: failure notice\n\n<bob@sink.test>:\n550 5.1.1 User unknown\n.\n"
+    to_mx(boat, path, report)
+    return report
+
+
+def test_bounces_are_forwarded_where_the_account_wants_them(boat, shop, sink, new_sink):
+    """As they came, with the null sender; a subaccount may want none."""
+    home = new_sink("home.test")
+    boat.tool("pbaccount", "set", "shop", "forward_bounces=returns@home.test")
+    report = bounce_back(boat, shop, sink)
+    message = home.wait_messages()[0]
+    assert message.mail_from == "" and message.recipients == ["returns@home.test"]
+    assert message.data.endswith(report.replace("\n", "\r\n").encode())
+    assert b"X-Packetboat-Forwarded: " in message.headers
+    boat.wait_event("bounce", recipient="bob@sink.test")
+
+    # The event is told all the same; what is forwarded is not forwarded again.
+    to_mx(boat, next(m.mail_from for m in sink.wait_messages() if m.mail_from), "X-Packetboat-Forwarded: x\n" + report)
+    boat.wait_log("not forwarded: it goes round in circles")
+    boat.wait_queue_empty()
+    assert len(home.wait_messages()) == 1
+
+
+def test_forwarding_of_bounces_is_off_by_default_and_for_a_subaccount_that_says_so(boat, shop, sink):
+    bounce_back(boat, shop, sink)
+    boat.wait_event("bounce", recipient="bob@sink.test")
+    boat.wait_queue_empty()
+    assert not [m for m in sink.wait_messages() if m.mail_from == ""]
+    wrong = boat.tool("pbaccount", "set", "shop", "forward_bounces=nobody", check=False)
+    assert wrong.code == 65 and "forward_bounces: a mail address is needed, or none" in wrong.err
+
+
+def test_complaints_come_to_an_address_for_feedback_loops(boat, shop, sink):
+    """RFC 5965, with the return path as the provider saw it."""
+    boat.send(shop, SENDER, "bob@sink.test")
+    path = sink.wait_messages()[0].mail_from
+    arf = (f"From: fbl@elsewhere.test\nSubject: complaint\nMIME-Version: 1.0\n"
+           f"Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n"
+           f"--b\nContent-Type: text/plain\n\nA complaint.\n"
+           f"--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nUser-Agent: x/1\nVersion: 1\n\n"
+           f"--b\nContent-Type: message/rfc822\n\nReturn-Path: <{path}>\nSubject: hello\n\nhi\n--b--\n")
+    to_mx(boat, "fbl@bounce.packetboat.test", arf, "fbl@elsewhere.test")
+    assert boat.wait_event("complaint")["recipient"] == "bob@sink.test"
+    to_mx(boat, "fbl@bounce.packetboat.test", arf.replace(path, "x" + path), "fbl@elsewhere.test")
+    boat.wait_log("complaint type=abuse.*ignored")
+
+
 def test_mail_for_postmaster_is_forwarded_as_it_came(boat, sink):
     text = "From: a@elsewhere.test\nSubject: help\n\n.a dot\nand more\n"
     to_mx(boat, "postmaster@bounce.packetboat.test", text, "a@elsewhere.test")

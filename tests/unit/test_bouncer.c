@@ -49,6 +49,7 @@ static struct {
 	int segment;
 	int own; /* the daemon's segment */
 	bool has_no_file;
+	const char *forward_to; /* of every account */
 	uint16_t token_code;
 	struct seen seen;
 	struct uuid msgid;
@@ -145,6 +146,27 @@ on_question(struct peer *p, uint32_t id, const void *msg)
 }
 
 static void
+on_owner_req(struct peer *p, uint32_t id, const void *msg)
+{
+	struct ipc_owner_rep rep = { .account = 9, .subaccount = 11 };
+
+	(void)msg;
+	(void)peer_send(p, IPC_owner_rep, id, &rep);
+}
+
+static void
+on_forward_req(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_forward_req *m = msg;
+	struct ipc_forward_rep rep = { .address = str_of(w.forward_to),
+		.name = STR("shop/news") };
+
+	assert_int_equal(m->account, 9);
+	assert_int_equal(m->subaccount, 11);
+	(void)peer_send(p, IPC_forward_rep, id, &rep);
+}
+
+static void
 on_file_req(struct peer *p, uint32_t id, const void *msg)
 {
 	struct ipc_file_rep rep = { .segid = OWN_SEGMENT };
@@ -162,11 +184,13 @@ static const struct peer_handler qmgr_handlers[] = {
 	{ IPC_report_fact, on_fact },
 	{ IPC_report_done, on_done },
 	{ IPC_dsn_done, on_dsn_done },
+	{ IPC_owner_req, on_owner_req },
 	{ IPC_durable, on_durable },
 	{ 0, NULL },
 };
 static const struct peer_handler accountd_handlers[] = {
 	{ IPC_rcpt_req, on_question },
+	{ IPC_forward_req, on_forward_req },
 	{ 0, NULL },
 };
 static const struct peer_handler master_handlers[] = {
@@ -527,6 +551,47 @@ test_bouncer_forwards_nothing_twice(void **state)
 }
 
 static void
+test_bouncer_bounce_is_forwarded_where_its_account_wants_it(void **state)
+{
+	struct event_accepted e = { .inbound = INBOUND_RETURN_PATH };
+	struct buf record = { 0 }, content = { 0 };
+	struct event_rcpt rcpt;
+	struct str rcpts;
+
+	(void)state;
+	w.forward_to = "bounces@shop.example";
+	give_report(&e, HARD);
+	assert_int_equal(w.seen.facts, 1);
+	assert_int_equal(w.seen.dones, 1);
+	assert_int_equal(w.seen.durables, 1);
+	read_own(&record, &e, &content);
+	assert_int_equal(e.sender.len, 0);
+	assert_int_equal(e.account, 9);
+	assert_int_equal(e.subaccount, 11);
+	assert_true(str_is(e.account_name, "shop/news"));
+	rcpts = e.rcpts;
+	assert_true(event_rcpt_next(&rcpts, &rcpt));
+	assert_true(str_is(rcpt.address, "bounces@shop.example"));
+	assert_string_equal(
+	    (char *)content.p + content.len - sizeof(HARD), HARD);
+	buf_fini(&record);
+	buf_fini(&content);
+}
+
+static void
+test_bouncer_bounce_that_was_forwarded_stays(void **state)
+{
+	struct event_accepted e = { .inbound = INBOUND_RETURN_PATH };
+
+	(void)state;
+	w.forward_to = "bounces@shop.example";
+	give_report(&e, "X-Packetboat-Forwarded: here\r\n" HARD);
+	assert_int_equal(w.seen.facts, 1);
+	assert_int_equal(w.seen.dones, 1);
+	assert_int_equal(w.seen.durables, 0);
+}
+
+static void
 test_bouncer_many_hops_are_a_loop(void **state)
 {
 	struct buf b = { 0 };
@@ -670,6 +735,9 @@ main(void)
 		TEST(test_bouncer_forged_bounce_at_an_address_changes_nothing),
 		TEST(test_bouncer_role_mail_is_forwarded_as_it_came),
 		TEST(test_bouncer_forwards_nothing_twice),
+		TEST(
+		    test_bouncer_bounce_is_forwarded_where_its_account_wants_it),
+		TEST(test_bouncer_bounce_that_was_forwarded_stays),
 		TEST(test_bouncer_many_hops_are_a_loop),
 		TEST(test_bouncer_without_forward_address_drops),
 		TEST(test_bouncer_notification_is_durable_before_it_is_done),
