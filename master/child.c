@@ -7,10 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "clock.h"
 #include "log.h"
 #include "loop.h"
-#include "master.h"
 
 #define BACKOFF_FIRST_US (1 * US_PER_S)
 #define BACKOFF_MAX_US (60 * US_PER_S)
@@ -20,37 +20,9 @@
 #define KILL_GRACE_US (5 * US_PER_S)
 #define CHILD_FD 3
 
-enum state {
-	CHILD_STARTING,
-	CHILD_READY,
-	CHILD_DRAINING,
-	CHILD_WAITING, /* dead; the timer starts it again */
-};
-
-struct child {
-	struct child *next;
-	const struct service_row *row;
-	unsigned index;
-	enum state state;
-	pid_t pid;
-	struct peer *peer;	  /* control channel; NULL when closed */
-	struct loop_timer *timer; /* restart or kill */
-	uint64_t started_us;
-	uint64_t backoff_us;
-	unsigned restarts;
-	bool is_successor_due; /* a reload replaces it when it has ended */
-};
-
-static struct child *children;
+struct child *children;
 static bool was_all_ready; /* once since the start */
-static bool is_stopping;
 static int exit_status;
-/* A reload replaces one row after the other; n_service_rows: none running. */
-static unsigned replacing = ~0u;
-
-static void spawn(struct child *c);
-static void replace_next(void);
-static void stop_next(void);
 
 static bool
 is_running(const struct child *c)
@@ -96,55 +68,6 @@ child_exit_status(void)
 	return exit_status;
 }
 
-/* ---- channels ----------------------------------------------------------- */
-
-static void
-send_end(struct child *to, const struct child *other, int fd)
-{
-	struct ipc_channel m = { .role = (uint32_t)other->row->role,
-		.index = other->index };
-
-	(void)peer_send_fd(to->peer, IPC_channel, 0, &m, fd);
-}
-
-static void
-connect_pair(struct child *a, struct child *b)
-{
-	int fd[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		0, fd) < 0) {
-		log_error("socketpair: %s", strerror(errno));
-		return;
-	}
-	send_end(a, b, fd[0]);
-	send_end(b, a, fd[1]);
-	(void)close(fd[0]);
-	(void)close(fd[1]);
-}
-
-/*
- * Gives a new child its channels and listeners, then tells it to begin. Who is
- * draining still needs the others: deliver to report, smtpd for its sessions.
- */
-static void
-introduce(struct child *c)
-{
-	static const struct ipc_begin begin;
-
-	for (struct child *o = children; o != NULL; o = o->next) {
-		if (o != c && o->peer != NULL &&
-		    service_talks(c->row->role, o->row->role)) {
-			connect_pair(c, o);
-		}
-	}
-	if (c->row->role == ROLE_SMTPD) {
-		listen_send(c->peer);
-		tickets_send(c->peer);
-	}
-	(void)peer_send(c->peer, IPC_begin, 0, &begin);
-}
-
 /* ---- messages of children ----------------------------------------------- */
 
 static void
@@ -167,7 +90,7 @@ on_ready(struct peer *p, uint32_t id, const void *msg)
 			    (int)getpid());
 			master_ready();
 		}
-		replace_next();
+		phases_ready();
 	}
 }
 
@@ -222,8 +145,8 @@ exec_child(const struct child *c, int fd)
 	_exit(127);
 }
 
-static void
-spawn(struct child *c)
+void
+child_spawn(struct child *c)
 {
 	int fd[2];
 	pid_t pid;
@@ -263,15 +186,15 @@ on_timer(void *arg)
 	struct child *c = arg;
 
 	if (c->state == CHILD_WAITING) {
-		spawn(c);
-		introduce(c);
+		child_spawn(c);
+		channels_introduce(c);
 	} else {
 		log_warn("%s %u does not end: killed", c->row->name, c->index);
 		(void)kill(c->pid, SIGKILL);
 	}
 }
 
-static struct child *
+struct child *
 child_new(const struct service_row *row, unsigned index)
 {
 	struct child *c = mem_alloc(sizeof(*c)), **at = &children;
@@ -287,37 +210,9 @@ child_new(const struct service_row *row, unsigned index)
 	return c;
 }
 
-void
-child_start_all(void)
-{
-	for (unsigned i = 0; i < n_service_rows; i++) {
-		unsigned n = service_count(&service_rows[i], master_conf());
-
-		for (unsigned k = 0; k < n; k++) {
-			spawn(child_new(&service_rows[i], k));
-		}
-	}
-	for (struct child *a = children; a != NULL; a = a->next) {
-		for (struct child *b = a->next; b != NULL; b = b->next) {
-			if (service_talks(a->row->role, b->row->role)) {
-				connect_pair(a, b);
-			}
-		}
-	}
-	for (struct child *c = children; c != NULL; c = c->next) {
-		static const struct ipc_begin begin;
-
-		if (c->row->role == ROLE_SMTPD) {
-			listen_send(c->peer);
-			tickets_send(c->peer);
-		}
-		(void)peer_send(c->peer, IPC_begin, 0, &begin);
-	}
-}
-
 /* ---- the end of a child ------------------------------------------------- */
 
-static void
+void
 child_remove(struct child *c)
 {
 	for (struct child **at = &children; *at != NULL; at = &(*at)->next) {
@@ -373,21 +268,21 @@ on_death(struct child *c, int status)
 	log_death(c, status);
 	peer_free(&c->peer);
 	loop_timer_stop(c->timer);
-	if (is_stopping) {
+	if (phases_is_stopping()) {
 		child_remove(c);
-		stop_next();
+		phases_ended();
 	} else if (c->state == CHILD_DRAINING && c->is_successor_due) {
 		c->is_successor_due = false;
-		spawn(c);
-		introduce(c);
+		child_spawn(c);
+		channels_introduce(c);
 	} else if (c->state == CHILD_DRAINING) {
 		child_remove(c);
-		replace_next();
+		phases_ended();
 	} else if (!was_all_ready) {
 		log_error("%s did not start: ending", c->row->name);
 		exit_status = 1;
 		child_remove(c);
-		child_stop_all();
+		phases_stop();
 	} else {
 		restart(c);
 	}
@@ -412,8 +307,8 @@ child_reap(void)
 	}
 }
 
-static void
-drain(struct child *c)
+void
+child_drain(struct child *c)
 {
 	static const struct ipc_drain m;
 
@@ -429,144 +324,6 @@ drain(struct child *c)
 		(void)peer_send(c->peer, IPC_drain, 0, &m);
 	}
 	loop_timer_arm(c->timer, master_conf()->drain_time + KILL_GRACE_US);
-}
-
-/* ---- stop --------------------------------------------------------------- */
-
-/*
- * Who hands out work ends before who records what became of it: first what
- * talks to the outside, then the queue, then those whom the queue asks.
- */
-static const unsigned stop_order[] = { ROLE_SMTPD, ROLE_DELIVER | ROLE_BOUNCER,
-	ROLE_QMGR, ROLE_DAEMONS };
-
-static void
-stop_next(void)
-{
-	struct child *next;
-
-	for (size_t i = 0; i < array_len(stop_order); i++) {
-		bool any = false;
-
-		for (struct child *c = children; c != NULL; c = next) {
-			next = c->next;
-			if (((unsigned)c->row->role & stop_order[i]) != 0) {
-				any = true;
-				drain(c);
-			}
-		}
-		if (any) {
-			return;
-		}
-	}
-	if (children == NULL) {
-		loop_stop();
-	}
-}
-
-/*
- * Nobody is left waiting for a restart, whose end nobody would tell. The
- * queue is started at once: deliver has results that only it can keep.
- */
-static void
-settle_waiting(void)
-{
-	struct child *next;
-
-	for (struct child *c = children; c != NULL; c = next) {
-		next = c->next;
-		if (c->state != CHILD_WAITING) {
-			continue;
-		}
-		loop_timer_stop(c->timer);
-		if (c->row->role == ROLE_QMGR) {
-			spawn(c);
-		}
-		if (c->state == CHILD_WAITING) {
-			child_remove(c);
-		} else {
-			introduce(c);
-		}
-	}
-}
-
-void
-child_stop_all(void)
-{
-	if (!is_stopping) {
-		is_stopping = true;
-		settle_waiting();
-	}
-	stop_next();
-}
-
-/* ---- reload ------------------------------------------------------------- */
-
-/* Replaces the processes of one row; their number may have changed. */
-static void
-replace_row(const struct service_row *row)
-{
-	unsigned n = service_count(row, master_conf());
-	struct child *next;
-
-	for (struct child *c = children; c != NULL; c = next) {
-		next = c->next;
-		if (c->row != row || c->state == CHILD_DRAINING) {
-			continue;
-		}
-		c->is_successor_due = !row->is_overlapping && c->index < n;
-		drain(c);
-	}
-	for (unsigned k = 0; k < n; k++) {
-		bool is_there = false;
-
-		for (struct child *c = children; c != NULL; c = c->next) {
-			is_there = is_there ||
-			    (c->row == row && c->index == k &&
-				!row->is_overlapping);
-		}
-		if (!is_there) {
-			struct child *c = child_new(row, k);
-
-			spawn(c);
-			introduce(c);
-		}
-	}
-}
-
-static bool
-all_settled(void)
-{
-	for (struct child *c = children; c != NULL; c = c->next) {
-		bool is_leaving =
-		    c->state == CHILD_DRAINING && c->row->is_overlapping;
-
-		if (c->state != CHILD_READY && !is_leaving) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* One row after the other, each when the one before is ready. */
-static void
-replace_next(void)
-{
-	if (replacing < n_service_rows && all_settled() && !is_stopping) {
-		const struct service_row *row = &service_rows[replacing++];
-
-		replace_row(row);
-		if (replacing == n_service_rows) {
-			log_info("reload is complete");
-		}
-	}
-}
-
-void
-child_replace_all(void)
-{
-	replacing = 0;
-	replace_next();
 }
 
 /* ---- status ------------------------------------------------------------- */

@@ -92,7 +92,7 @@ on_stop(void *arg)
 {
 	(void)arg;
 	log_info("stopping");
-	child_stop_all();
+	phases_stop();
 }
 
 static void
@@ -122,7 +122,7 @@ on_reload(void *arg)
 		log_info("reload");
 		conf_free(&config);
 		config = fresh;
-		child_replace_all();
+		phases_reload();
 	}
 	buf_fini(&error);
 }
@@ -181,7 +181,7 @@ main(int argc, char **argv)
 	interrupt = loop_signal_new(SIGINT, on_stop, NULL);
 	child = loop_signal_new(SIGCHLD, on_child, NULL);
 	hup = loop_signal_new(SIGHUP, on_reload, NULL);
-	child_start_all();
+	phases_start();
 	loop_run();
 	control_close();
 	child_fini();

@@ -39,18 +39,21 @@ unsigned service_count(const struct service_row *row, const struct conf *c);
 /* Whether the two roles have a channel. */
 bool service_talks(enum role a, enum role b);
 
-/* ---- child.c: start, restart, drain ------------------------------------- */
+/* ---- phases.c: start, stop, reload of all -------------------------------- */
 
 /* Starts everything. The suite ends with exit status 1 when a process does
  * not become ready this first time; later it is started again, waiting
  * longer each time. */
-void child_start_all(void);
+void phases_start(void);
+/* Finishes all work and ends the loop when the last process is gone. */
+void phases_stop(void);
+/* Replaces every process by one with the new configuration, in turn. */
+void phases_reload(void);
+
+/* ---- child.c: the processes ---------------------------------------------- */
+
 /* Called when a child may have died (SIGCHLD). */
 void child_reap(void);
-/* Finishes all work and ends the loop when the last process is gone. */
-void child_stop_all(void);
-/* Replaces every process by one with the new configuration, in turn. */
-void child_replace_all(void);
 /* Whether all processes are ready. */
 bool child_all_ready(void);
 /* The running process of a role (index 0), or NULL. */
