@@ -8,6 +8,7 @@
 #include "accountd.h"
 #include "apikey.h"
 #include "clock.h"
+#include "guarded.h"
 #include "log.h"
 #include "names.h"
 #include "networks.h"
@@ -15,25 +16,18 @@
 #include "settings.h"
 
 static void
-answer(struct peer *p, uint32_t id, enum account_verdict verdict,
-    const struct account *account, const struct account *sub,
-    const struct key *key)
+fill_answer(struct ipc_auth_rep *rep, const struct account *account,
+    const struct account *sub, const struct key *key)
 {
-	struct ipc_auth_rep rep = { .verdict = (uint8_t)verdict };
 	struct settings s;
 
-	if (verdict == ACCOUNT_OK) {
-		settings_of(&account->r, sub != NULL ? &sub->r : NULL, &s);
-		rep.account = account->r.id;
-		rep.subaccount = sub != NULL ? sub->r.id : 0;
-		rep.key = key != NULL ? key->r.id : 0;
-		rep.flags = (s.unsigned_ok ? ACCOUNT_UNSIGNED_OK : 0) |
-		    (key != NULL && key->r.is_test ? ACCOUNT_TEST : 0);
-		rep.name =
-		    str_of(sub != NULL ? sub->full_name : account->full_name);
-	}
-	/* A peer that does not take it is about to be dropped. */
-	(void)peer_send(p, IPC_auth_rep, id, &rep);
+	settings_of(&account->r, sub != NULL ? &sub->r : NULL, &s);
+	rep->account = account->r.id;
+	rep->subaccount = sub != NULL ? sub->r.id : 0;
+	rep->key = key != NULL ? key->r.id : 0;
+	rep->flags = (s.unsigned_ok ? ACCOUNT_UNSIGNED_OK : 0) |
+	    (key != NULL && key->r.is_test ? ACCOUNT_TEST : 0);
+	rep->name = str_of(sub != NULL ? sub->full_name : account->full_name);
 }
 
 /* Words parted by blanks; a star at the end of one stands for anything. */
@@ -105,6 +99,46 @@ find_sub(const struct key *k, const struct account *account, struct str login,
 	return *sub != NULL ? ACCOUNT_OK : ACCOUNT_SUBACCOUNT;
 }
 
+/* The account that a failed login was aimed at: by the number in the key, or
+ * by the user name. 0: none. */
+static uint32_t
+find_target(const struct ipc_auth_req *m)
+{
+	const struct account *a;
+	const struct key *k;
+	struct name n;
+	uint32_t id = 0;
+
+	if (apikey_id(m->password, &id) == 0) {
+		k = model_key(accountd.model, id);
+		if (k != NULL) {
+			return k->r.account;
+		}
+	}
+	if (name_parse(m->login, &n) < 0) {
+		return 0;
+	}
+	a = model_account_named(accountd.model, n.account);
+	return a != NULL ? a->r.id : 0;
+}
+
+/* May the key be used so, from there? */
+static bool
+allows_use(const struct key *k, const struct account *account,
+    const struct ipc_auth_req *m)
+{
+	char ip[64];
+
+	if (allows_method(k->r.methods, m->method) &&
+	    (k->r.networks.len == 0 ||
+		networks_contain(k->r.networks, m->client_ip))) {
+		return true;
+	}
+	log_info("key %u of %s is not allowed: client=%s", k->r.id,
+	    account->full_name, str_safe(ip, sizeof(ip), m->client_ip));
+	return false;
+}
+
 void
 auth_on_auth(struct peer *p, uint32_t id, const void *msg)
 {
@@ -113,25 +147,26 @@ auth_on_auth(struct peer *p, uint32_t id, const void *msg)
 	const struct account *account =
 	    k != NULL ? model_account(accountd.model, k->r.account) : NULL;
 	const struct account *sub = NULL;
-	enum account_verdict verdict = ACCOUNT_BAD_CREDENTIALS;
+	struct ipc_auth_rep rep = { .verdict = ACCOUNT_BAD_CREDENTIALS };
+	uint32_t target = account != NULL ? account->r.id : find_target(m);
 
 	if (account != NULL) {
-		verdict = find_sub(k, account, m->login, &sub);
+		rep.verdict = (uint8_t)find_sub(k, account, m->login, &sub);
 	}
-	if (verdict == ACCOUNT_OK &&
-	    (!allows_method(k->r.methods, m->method) ||
-		(k->r.networks.len > 0 &&
-		    !networks_contain(k->r.networks, m->client_ip)))) {
-		char ip[64];
-
-		verdict = ACCOUNT_NOT_ALLOWED;
-		log_info("key %u of %s is not allowed: client=%s", k->r.id,
-		    account->full_name, str_safe(ip, sizeof(ip), m->client_ip));
+	if (rep.verdict == ACCOUNT_OK && !allows_use(k, account, m)) {
+		rep.verdict = ACCOUNT_NOT_ALLOWED;
 	}
-	if (verdict == ACCOUNT_OK) {
+	if (rep.verdict == ACCOUNT_OK) {
+		fill_answer(&rep, account, sub, k);
+	}
+	if (rep.verdict == ACCOUNT_BAD_CREDENTIALS) {
+		guarded_fail(target, m->client_ip);
+	}
+	guarded_answer(p, id, target, m->client_ip, &rep);
+	if (rep.verdict == ACCOUNT_OK) {
 		uses_add(k->r.id, m->client_ip);
+		guarded_good(target, m->client_ip);
 	}
-	answer(p, id, verdict, account, sub, k);
 }
 
 void
@@ -141,10 +176,16 @@ auth_on_client(struct peer *p, uint32_t id, const void *msg)
 	const struct account *a =
 	    model_account_named(accountd.model, m->account);
 	const struct account *sub = NULL;
+	struct ipc_auth_rep rep = { .verdict = ACCOUNT_UNKNOWN };
 
 	if (a != NULL && a->r.parent != 0) {
 		sub = a;
 		a = model_account(accountd.model, sub->r.parent);
 	}
-	answer(p, id, a != NULL ? ACCOUNT_OK : ACCOUNT_UNKNOWN, a, sub, NULL);
+	if (a != NULL) {
+		rep.verdict = ACCOUNT_OK;
+		fill_answer(&rep, a, sub, NULL);
+	}
+	/* A peer that does not take it is about to be dropped. */
+	(void)peer_send(p, IPC_auth_rep, id, &rep);
 }

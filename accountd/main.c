@@ -6,6 +6,7 @@
 
 #include "accountd.h"
 #include "follow.h"
+#include "guarded.h"
 #include "log.h"
 #include "return_path.h"
 #include "rotating.h"
@@ -68,6 +69,7 @@ start(void)
 	};
 	ensure_instance();
 	uses_start();
+	guarded_start();
 	checks_start();
 	sources_start();
 	standing_start();
@@ -98,6 +100,7 @@ stop(void)
 	sources_stop();
 	checks_stop();
 	rotating_stop();
+	guarded_stop();
 	uses_stop();
 	purges_stop();
 	store_close(&accountd.store); /* commands hear of their sync */
@@ -134,6 +137,7 @@ static const struct service service = {
 	.directory = directory,
 	.start = start,
 	.peer_up = push_peer_up,
+	.peer_down = guarded_peer_down,
 	.handlers = handlers,
 	.tool = commands_serve,
 	.drain = drain,

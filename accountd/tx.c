@@ -11,10 +11,13 @@
 #include "account.h"
 #include "accountd.h"
 #include "clock.h"
+#include "event.h"
 #include "log.h"
+#include "service.h"
 #include "suppressions.h"
 
 #define RCPTS_MAX (16 * 1024 * 8)
+#define TOLD_MAX 100
 
 static struct str
 domain_of(struct str address)
@@ -123,6 +126,55 @@ find_suppressed(const struct ipc_tx_req *m, struct tx_judged *out)
 	return 0;
 }
 
+/* ---- the event of mail that is refused as unsigned --------------------------
+ */
+
+static void
+write_unsigned(const struct ipc_tx_req *m, uint32_t sub,
+    const struct verdict *v, struct str rcpt, uint16_t n)
+{
+	const struct event_blocked e = {
+		.time_us = clock_wall_us(),
+		.account = m->account,
+		.subaccount = sub,
+		.rcpt = n,
+		.rcpt_to = rcpt,
+		.class = STR("unsigned"),
+		.smtp_text = str_of(v->text),
+	};
+	struct ipc_event_write w = { .kind = EVENT_blocked };
+	struct peer *qmgr = service_peer(ROLE_QMGR, 0);
+	struct buf rec = { 0 };
+
+	if (qmgr != NULL && event_encode(&rec, EVENT_blocked, &e) == 0) {
+		w.record = buf_str(&rec);
+		(void)peer_send(qmgr, IPC_event_write, 0, &w);
+	}
+	buf_fini(&rec);
+}
+
+/* One for each of the first recipients: the message has no other trace. */
+static void
+tell_unsigned(const struct ipc_tx_req *m, uint32_t sub, const struct verdict *v)
+{
+	struct str rest = m->rcpts;
+
+	for (uint16_t n = 0; n < TOLD_MAX && rest.len >= 2; n++) {
+		uint16_t len;
+
+		memcpy(&len, rest.p, sizeof(len));
+		if (len > rest.len - 2) {
+			return;
+		}
+		write_unsigned(m, sub, v, (struct str){ rest.p + 2, len }, n);
+		rest.p += 2 + len;
+		rest.len -= 2u + len;
+	}
+}
+
+/* ---- the answer ------------------------------------------------------------
+ */
+
 void
 tx_return_domain(const struct verdict *v, char *dst)
 {
@@ -194,6 +246,9 @@ tx_on_tx(struct peer *p, uint32_t id, const void *msg)
 		log_info("account %u: pool %s is unknown or not allowed: "
 			 "ignored",
 		    m->account, str_safe(pool, sizeof(pool), m->want_pool));
+	}
+	if (j.v.code != 0 && j.v.about == VERDICT_DOMAIN) {
+		tell_unsigned(m, j.sub, &j.v);
 	}
 	tx_return_domain(&j.v, bounce);
 	rep = (struct ipc_tx_rep){

@@ -91,6 +91,7 @@ log_in(struct session *s, const struct ipc_auth_rep *rep, const char *mechanism)
 		.key = rep->key };
 	str_copy(s->account.name, sizeof(s->account.name), rep->name);
 	s->auth_method = mechanism;
+	client_note_login(s->client);
 	session_reply(s, "235 2.7.0 Authentication successful");
 }
 

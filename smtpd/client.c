@@ -27,6 +27,7 @@ struct client {
 	unsigned connections;
 	unsigned failures;
 	uint64_t failed_us; /* the last one, monotonic */
+	uint64_t good_us;   /* the last login that did not fail; 0: none */
 };
 
 static struct network *networks;
@@ -141,6 +142,21 @@ forget_old_failures(struct client *c)
 	}
 }
 
+/* Did somebody with a good key come from there of late? */
+static bool
+is_good(const struct client *c)
+{
+	return c->good_us != 0 &&
+	    clock_mono_us() - c->good_us <=
+	    conf()->smtpd_client_auth_failure_time;
+}
+
+static bool
+is_of_no_interest(const struct client *c)
+{
+	return c->connections == 0 && c->failures == 0 && !is_good(c);
+}
+
 static void
 drop(struct client *c)
 {
@@ -163,7 +179,7 @@ sweep(void)
 		struct client *c = value;
 
 		forget_old_failures(c);
-		if (c->connections == 0 && c->failures == 0) {
+		if (is_of_no_interest(c)) {
 			drop(c);
 		}
 	}
@@ -186,7 +202,7 @@ check_limits(const struct client *c)
 		return "421 4.7.0 Error: too many connections from your "
 		       "address";
 	}
-	if (failures != 0 && c->failures >= failures) {
+	if (failures != 0 && c->failures >= failures && !is_good(c)) {
 		return "421 4.7.0 Error: too many failed logins from your "
 		       "address";
 	}
@@ -219,7 +235,7 @@ client_leave(struct client *c)
 {
 	bug_on(c->connections == 0);
 	c->connections--;
-	if (c->connections == 0 && c->failures == 0) {
+	if (is_of_no_interest(c)) {
 		drop(c);
 	}
 }
@@ -229,4 +245,10 @@ client_note_failure(struct client *c)
 {
 	c->failures++;
 	c->failed_us = clock_mono_us();
+}
+
+void
+client_note_login(struct client *c)
+{
+	c->good_us = clock_mono_us();
 }

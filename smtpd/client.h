@@ -30,4 +30,8 @@ void client_leave(struct client *c);
 /* A login failed. */
 void client_note_failure(struct client *c);
 
+/* A login did not: failures of others at the address (one application with an
+ * old key, a neighbour behind the same NAT) do not shut it out for a while. */
+void client_note_login(struct client *c);
+
 #endif

@@ -1,0 +1,146 @@
+"""API keys: what limits them, what is remembered of them, and how guessing at them is slowed."""
+
+import smtplib
+import time
+
+import pytest
+
+from lib.packetboat import Account, make_message, submit
+from lib.wait import wait_for
+
+
+def key_json(boat, key_id):
+    return boat.tool("pbkey", "show", "--json", str(key_id)).json()
+
+
+def last_key(boat, account="shop"):
+    return boat.tool("pbkey", "list", "--json", account).lines()[-1]
+
+
+def fails(boat, account):
+    with pytest.raises(smtplib.SMTPAuthenticationError) as refused:
+        boat.login(account)
+    assert (refused.value.smtp_code, refused.value.smtp_error) == (535, b"5.7.8 Error: authentication failed")
+
+
+def offer(smtp, sender):
+    return submit(smtp, sender, ["bob@sink.test"], make_message(sender, ["bob@sink.test"]))
+
+
+def test_label_expiry_and_limits_are_shown(packetboat, account):
+    packetboat.add_key("shop", "--label", "the shop's cron", "--networks", "127.0.0.0/8 2001:db8::/32",
+                       "--methods", "smtp/send", "--from", "shop.test", "--expires", "30d")
+    shown = last_key(packetboat)
+    assert shown["label"] == "the shop's cron"
+    assert shown["networks"] == "127.0.0.0/8 2001:db8::/32"
+    assert (shown["methods"], shown["from"], shown["test"]) == ("smtp/send", "shop.test", False)
+    assert shown["expires"] and shown["status"] == "active"
+
+
+@pytest.mark.parametrize("option, value", [("--networks", "192.0.2.0/24 2001:db8::/32"), ("--methods", "messages/send")])
+def test_key_for_other_networks_or_methods_is_refused(packetboat, account, option, value):
+    fails(packetboat, packetboat.add_key("shop", option, value))
+
+
+def test_key_for_this_network_and_method_is_good(packetboat, account, sink):
+    key = packetboat.add_key("shop", "--networks", "192.0.2.0/24,127.0.0.0/8", "--methods", "messages/* smtp/*")
+    packetboat.send(key, "orders@shop.test", "bob@sink.test")
+
+
+def test_key_for_a_sender_refuses_others(packetboat, account, sink):
+    key = packetboat.add_key("shop", "--from", "news@shop.test")
+    with packetboat.login(key) as smtp:
+        assert offer(smtp, "orders@shop.test") == (550, "5.7.1 The API key may only send from news@shop.test")
+        assert offer(smtp, "news@shop.test")[0] == 250
+
+
+def test_key_that_expires_ends_in_an_open_session_too(packetboat, account):
+    key = packetboat.add_key("shop", "--expires", "3s")
+    with packetboat.login(key) as smtp:
+        wait_for(lambda: last_key(packetboat)["status"] == "expired", 20, "the key's end")
+        assert offer(smtp, "orders@shop.test") == (550, "5.7.1 The API key has expired")
+    fails(packetboat, key)
+
+
+def test_revoked_key_ends_its_open_sessions_at_once(packetboat, account):
+    key = packetboat.add_key("shop")
+    with packetboat.login(key) as smtp, packetboat.login(account) as other:
+        packetboat.tool("pbkey", "revoke", "shop", str(last_key(packetboat)["id"]))
+        assert smtp.getreply() == (421, b"4.7.0 Error: the key is revoked")
+        assert other.noop()[0] == 250
+        smtp.close()
+    fails(packetboat, key)
+
+
+def test_mail_of_a_test_key_is_recorded_and_never_sent(packetboat, account, sink):
+    key = packetboat.add_key("shop", "--test")
+    msgid = packetboat.send(key, "orders@shop.test", "bob@sink.test")
+    event = packetboat.wait_event("delivery", message_id=msgid)
+    assert event["test"] is True
+    packetboat.send(account, "orders@shop.test", "eve@sink.test")
+    sink.wait_messages(1)
+    assert [m.recipients for m in sink.messages] == [["eve@sink.test"]]
+
+
+def test_uses_of_a_key_are_remembered_by_address(packetboat, account):
+    key_id = last_key(packetboat)["id"]
+    for _ in range(3):
+        packetboat.login(account).quit()
+    (use,) = key_json(packetboat, key_id)["used_from"]
+    assert use["address"].startswith("127.") and use["count"] == 3 and use["first"] <= use["last"]
+    assert use["address"] in packetboat.tool("pbkey", "show", "shop", str(key_id)).out
+
+
+def guess(boat, username="shop"):
+    fails(boat, Account("shop", username, "pb_9999_" + "0" * 43))
+
+
+def seconds(call):
+    begin = time.monotonic()
+    call()
+    return time.monotonic() - begin
+
+
+def test_guessing_slows_strangers_and_not_the_owner(new_packetboat):
+    """The test's one client network is known after the first good login, and not before."""
+    boat = new_packetboat(auth_failure_limit="3", auth_failure_delay="4s")
+    account = boat.add_account("shop")
+    for _ in range(3):
+        guess(boat)
+    boat.wait_log("3 failed logins to account shop")
+    assert seconds(lambda: guess(boat)) >= 3.9
+    assert seconds(lambda: guess(boat, "shop/news")) >= 3.9
+    # A good key is late once, as its network is not known; never refused.
+    assert seconds(lambda: boat.login(account).quit()) >= 3.9
+    quick = min(seconds(lambda: boat.login(account).quit()) for _ in range(3))
+    assert quick < 3.9
+    # It is known after a restart of accountd too, although failures go on.
+    boat.kill("accountd")
+    wait_for(lambda: boat.tool("pbaccount", "list", check=False).code == 0, 20, "accountd is back")
+    for _ in range(3):
+        guess(boat)
+    assert min(seconds(lambda: boat.login(account).quit()) for _ in range(3)) < 3.9
+
+
+def test_guessing_at_one_account_leaves_others_alone(new_packetboat):
+    boat = new_packetboat(auth_failure_limit="1", auth_failure_delay="4s")
+    boat.add_account("shop")
+    other = boat.add_account("other")
+    guess(boat)
+    assert min(seconds(lambda: boat.login(other).quit()) for _ in range(3)) < 3.9
+
+
+def test_unsigned_mail_is_refused_with_an_event_for_each_recipient(packetboat, account):
+    with packetboat.login(account) as smtp:
+        code, text = submit(smtp, "x@stranger.test", ["a@sink.test", "b@sink.test"],
+                            make_message("x@stranger.test", ["a@sink.test"]))
+    assert code == 550 and "unsigned" in text
+    wait_for(lambda: len(packetboat.events("blocked")) == 2, 20, "the events")
+    events = packetboat.events("blocked")
+    assert {e["recipient"] for e in events} == {"a@sink.test", "b@sink.test"}
+    assert {e["class_bounce"] for e in events} == {"unsigned"}
+    assert "stranger.test is not verified" in events[0]["smtp"]["text"]
+
+    def blocked():
+        return packetboat.tool("pbaccount", "show", "--json", "shop").json()["statistics"]["blocked"]["total"]
+    wait_for(lambda: blocked() == 2, 20, "the statistics")
