@@ -17,6 +17,7 @@ struct work {
 	uint64_t run;
 	char id[UUID_TEXT_SIZE]; /* of the message it is about */
 	char sender[256];
+	const char *kind; /* as Postfix calls it */
 };
 
 static void
@@ -33,15 +34,27 @@ on_stored(void *arg, int status)
 	struct work *w = arg;
 
 	if (status < 0) {
-		log_warn("%s: sender non-delivery notification to=<%s> not "
-			 "written: %s",
-		    w->id, w->sender, strerror(-status));
+		log_warn("%s: %s to=<%s> not written: %s", w->id, w->kind,
+		    w->sender, strerror(-status));
 	} else {
-		log_info("%s: sender non-delivery notification: to=<%s>", w->id,
-		    w->sender);
+		log_info("%s: %s: to=<%s>", w->id, w->kind, w->sender);
 	}
 	answer(w->run, w->job, status);
 	free(w);
+}
+
+static const char *
+kind_of(enum dsn_action action)
+{
+	switch (action) {
+	case DSN_DELAYED:
+		return "sender delay notification";
+	case DSN_RELAYED:
+		return "sender delivery status notification";
+	case DSN_FAILED:
+		break;
+	}
+	return "sender non-delivery notification";
 }
 
 static void
@@ -63,6 +76,7 @@ send_notification(const struct ipc_dsn_job *m, const struct message *msg,
 	};
 
 	w->job = m->job;
+	w->kind = kind_of(dsn->action);
 	w->run = bouncer_qmgr_run();
 	uuid_print(&m->msgid, w->id);
 	(void)str_safe(w->sender, sizeof(w->sender), msg->a.sender);
@@ -96,7 +110,9 @@ notify(const struct ipc_dsn_job *m, const struct message *msg)
 		.is_whole = msg->is_whole,
 		.now_us = clock_wall_us(),
 		.arrival_us = msg->a.time_us,
-		.expires_us = msg->a.expires_us,
+		.expires_us = msg->a.expires_us != 0
+		    ? msg->a.expires_us
+		    : msg->a.time_us + conf()->queue_lifetime,
 		.content = buf_str(&msg->content),
 		.items = m->failures,
 		.size_limit = conf()->bounce_size_limit,

@@ -174,7 +174,7 @@ put_words(struct writing *w)
 	while (dsn_item_next(&items, &i)) {
 		buf_puts(w->b, "<");
 		put_text(w, i.address);
-		buf_puts(w->b, ">: ");
+		buf_puts(w->b, i.reply.len > 0 ? ">: " : ">");
 		put_lines(w, i.reply, "\r\n    ");
 		buf_puts(w->b, "\r\n");
 	}
@@ -205,6 +205,15 @@ put_original(const struct writing *w, struct str orcpt)
 	buf_puts(w->b, "\r\n");
 }
 
+/* Whether it is what a server said, with its code, and no words of ours. */
+static bool
+is_reply(struct str s)
+{
+	return s.len > 4 && (s.p[0] == '4' || s.p[0] == '5') && s.p[1] >= '0' &&
+	    s.p[1] <= '9' && s.p[2] >= '0' && s.p[2] <= '9' &&
+	    (s.p[3] == ' ' || s.p[3] == '-');
+}
+
 static void
 put_item(const struct writing *w, const struct dsn_item *i)
 {
@@ -232,8 +241,9 @@ put_item(const struct writing *w, const struct dsn_item *i)
 	}
 	if (i->reply.len > 0) {
 		buf_puts(w->b,
-		    i->remote_mta.len > 0 ? "Diagnostic-Code: smtp; "
-					  : "Diagnostic-Code: X-Packetboat; ");
+		    i->remote_mta.len > 0 || is_reply(i->reply)
+			? "Diagnostic-Code: smtp; "
+			: "Diagnostic-Code: X-Packetboat; ");
 		put_lines(w, i->reply, "\r\n    ");
 		buf_puts(w->b, "\r\n");
 	}
@@ -354,6 +364,7 @@ dsn_write(const struct dsn_input *in, struct dsn_output *out)
 	    out->subject, sizeof(out->subject), "%s", subject_of(w.action));
 	(void)snprintf(out->message_id, sizeof(out->message_id), "<%s@%.*s>",
 	    id, STR_ARG(in->hostname));
+	out->action = w.action;
 	out->is_utf8 = in->is_utf8;
 	out->is_8bit = in->is_utf8 || in->is_8bit || has_8bit(in->content);
 	put_header(&w);

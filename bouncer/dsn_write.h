@@ -35,7 +35,8 @@ struct dsn_input {
 
 /* What the notification needs on its way. */
 struct dsn_output {
-	struct buf content; /* CRLF lines, no stuffed dots */
+	struct buf content;	/* CRLF lines, no stuffed dots */
+	enum dsn_action action; /* of the gravest item */
 	char subject[64];
 	char message_id[320]; /* with angle brackets */
 	bool is_8bit;

@@ -8,6 +8,7 @@
 #include "core_name.h"
 #include "core_view.h"
 #include "domain.h"
+#include "dsn_due.h"
 #include "log.h"
 #include "qmgr.h"
 #include "results.h"
@@ -101,6 +102,9 @@ read_rcpts(struct qmgr *q, const struct event_accepted *e, uint32_t due_s,
 		};
 		if (is_blocked) {
 			out->note.flags |= NOTE_BLOCKED;
+		}
+		if (r.notify & RCPT_NOTIFY_SUCCESS) {
+			out->note.flags |= NOTE_SUCCESS;
 		}
 		n++;
 	}
@@ -204,9 +208,15 @@ settle_blocked(struct qmgr *q, struct subject *s, const struct event_rcpt *r)
 		    str_of(suppression_name(RCPT_BLOCKED_REASON(r->notify))),
 		.smtp_text = STR("the recipient is on the suppression list"),
 	};
+	struct ipc_result told = {
+		.smtp_enh = STR("5.7.1"),
+		.smtp_text = STR("not sent: the address is on the account's "
+				 "suppression list"),
+	};
 	char id[UUID_TEXT_SIZE];
 	char to[320];
 
+	(void)dsn_note(q, s, r, &told, DSN_FAILED);
 	qmgr_write(q, EVENT_blocked, &e, NULL, 0, 0);
 	uuid_print(&s->msgid, id);
 	log_info("%s: to=<%s>, relay=none, delay=0, delays=0/0/0/0, "
@@ -277,6 +287,8 @@ accepted_settle(struct qmgr *q, uint32_t msg)
 		}
 	}
 	n->flags &= (uint16_t) ~(NOTE_BLOCKED | NOTE_TEST);
-	core_pin(q->core, msg, false);
+	if (!(n->flags & NOTE_DSN)) {
+		core_pin(q->core, msg, false);
+	}
 	buf_fini(&record);
 }

@@ -118,7 +118,7 @@ add_dsns(struct qmgr *q, uint32_t msg, struct str items)
 			return;
 		}
 		before.len -= items.len;
-		dsn_restore(q, msg, item.rcpt, before);
+		dsn_restore(q, msg, before);
 	}
 }
 

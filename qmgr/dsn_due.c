@@ -10,13 +10,14 @@
 #include "qmgr.h"
 #include "replay.h"
 
-#define FAILURES_MAX (60 * 1024)
+#define ITEMS_MAX (60 * 1024)
 #define RETRY_US (60 * US_PER_S)
 
 /* A recipient of which the sender is to be told. */
 struct due {
 	struct due *next;
 	uint16_t ordinal;
+	uint8_t action;	 /* enum dsn_action */
 	bool is_durable; /* the fact that it is due */
 	bool is_sent;	 /* in the job that runs */
 	size_t len;
@@ -80,18 +81,18 @@ dsn_fini(struct qmgr *q)
 	q->dsns = NULL;
 }
 
-static bool
-tells_sender(struct qmgr *q, uint32_t msg)
+bool
+dsn_tells_sender(const struct qmgr *q, uint32_t msg)
 {
 	unsigned flags = notes_at(q->notes, msg)->flags;
 
-	return (flags & NOTE_PLAIN) && !(flags & NOTE_NULL);
+	return (flags & NOTE_PLAIN) && !(flags & (NOTE_NULL | NOTE_TEST));
 }
 
 void
 dsn_hold(struct qmgr *q, uint32_t msg)
 {
-	if (tells_sender(q, msg)) {
+	if (dsn_tells_sender(q, msg)) {
 		core_pin(q->core, msg, true);
 	}
 }
@@ -99,7 +100,8 @@ dsn_hold(struct qmgr *q, uint32_t msg)
 void
 dsn_unhold(struct qmgr *q, uint32_t msg)
 {
-	if (tells_sender(q, msg) && map_get_u64(q->dsns->by_msg, msg) == NULL) {
+	if (dsn_tells_sender(q, msg) &&
+	    map_get_u64(q->dsns->by_msg, msg) == NULL) {
 		core_pin(q->core, msg, false);
 	}
 }
@@ -120,10 +122,10 @@ dsn_of(struct qmgr *q, uint32_t msg)
 }
 
 static struct due *
-find_due(const struct dsn *d, uint16_t ordinal)
+find_due(const struct dsn *d, uint16_t ordinal, uint8_t action)
 {
 	for (struct due *e = d->dues; e != NULL; e = e->next) {
-		if (e->ordinal == ordinal) {
+		if (e->ordinal == ordinal && e->action == action) {
 			return e;
 		}
 	}
@@ -131,17 +133,21 @@ find_due(const struct dsn *d, uint16_t ordinal)
 }
 
 static void
-add_due(struct qmgr *q, uint32_t msg, uint16_t ordinal, struct str item,
+add_due(struct qmgr *q, uint32_t msg, const struct dsn_item *i, struct str item,
     bool is_durable)
 {
 	struct dsn *d = dsn_of(q, msg);
 	struct due *e;
 
-	if (find_due(d, ordinal) != NULL) {
+	if (i->action == DSN_DELAYED) {
+		notes_at(q->notes, msg)->flags |= NOTE_WARNED;
+	}
+	if (find_due(d, i->rcpt, i->action) != NULL) {
 		return;
 	}
 	e = mem_alloc(sizeof(*e) + item.len);
-	e->ordinal = ordinal;
+	e->ordinal = i->rcpt;
+	e->action = i->action;
 	e->is_durable = is_durable;
 	e->len = item.len;
 	memcpy(e->item, item.p, item.len);
@@ -176,12 +182,19 @@ drop_dues(struct qmgr *q, struct dsn *d, bool is_sent_only)
 
 /* ---- to bouncer --------------------------------------------------------- */
 
+/* What goes into one notification: recipients with the same fate. */
 static void
-collect(struct dsn *d, struct buf *failures)
+collect(struct dsn *d, struct buf *items)
 {
+	const struct due *first = NULL;
+
 	for (struct due *e = d->dues; e != NULL; e = e->next) {
-		if (e->is_durable && failures->len + e->len <= FAILURES_MAX) {
-			buf_add(failures, e->item, e->len);
+		if (first == NULL && e->is_durable) {
+			first = e;
+		}
+		if (e->is_durable && e->action == first->action &&
+		    items->len + e->len <= ITEMS_MAX) {
+			buf_add(items, e->item, e->len);
 			e->is_sent = true;
 		}
 	}
@@ -241,14 +254,24 @@ send_all(void *arg)
 	}
 }
 
+/* Both name a due of a message. */
+static uint64_t
+due_key(const struct dsn_item *i)
+{
+	return (uint64_t)i->action << 16 | i->rcpt;
+}
+
 static void
-on_durable(void *arg, uint64_t lsn, uint64_t msg, uint64_t ordinal)
+on_durable(void *arg, uint64_t lsn, uint64_t msg, uint64_t key)
 {
 	struct qmgr *q = arg;
 	struct dsn *d = map_get_u64(q->dsns->by_msg, msg);
-	struct due *e = d != NULL ? find_due(d, (uint16_t)ordinal) : NULL;
+	struct due *e = NULL;
 
 	(void)lsn;
+	if (d != NULL) {
+		e = find_due(d, (uint16_t)key, (uint8_t)(key >> 16));
+	}
 	if (e != NULL) {
 		e->is_durable = true;
 		/* at the turn's end: recipients of one attempt go together */
@@ -256,61 +279,105 @@ on_durable(void *arg, uint64_t lsn, uint64_t msg, uint64_t ordinal)
 	}
 }
 
+/* RFC 3461 section 4.1; without NOTIFY failures and delays are told. */
 static bool
-is_wanted(const struct event_rcpt *r)
+is_wanted(const struct event_rcpt *r, enum dsn_action action)
 {
-	if (r->notify & RCPT_NOTIFY_NEVER) {
-		return false;
+	static const uint8_t bits[] = {
+		[DSN_FAILED] = RCPT_NOTIFY_FAILURE,
+		[DSN_DELAYED] = RCPT_NOTIFY_DELAY,
+		[DSN_RELAYED] = RCPT_NOTIFY_SUCCESS,
+	};
+	const uint8_t all = RCPT_NOTIFY_NEVER | RCPT_NOTIFY_SUCCESS |
+	    RCPT_NOTIFY_FAILURE | RCPT_NOTIFY_DELAY;
+
+	if ((r->notify & all) == 0) {
+		return action != DSN_RELAYED;
 	}
-	return r->notify == 0 || (r->notify & RCPT_NOTIFY_FAILURE);
+	return !(r->notify & RCPT_NOTIFY_NEVER) && (r->notify & bits[action]);
 }
 
-void
-dsn_due(struct qmgr *q, const struct subject *s, const struct ipc_result *r)
+bool
+dsn_note(struct qmgr *q, const struct subject *s, const struct event_rcpt *rcpt,
+    const struct ipc_result *r, enum dsn_action action)
+{
+	struct buf item = { 0 };
+	struct dsn_item i = {
+		.rcpt = s->rcpt,
+		.action = (uint8_t)action,
+		.address = rcpt->address,
+		.orcpt = rcpt->orcpt,
+		.status = r->smtp_enh,
+		.reply = r->smtp_text,
+		.remote_mta = r->smtp_code != 0 ? r->dest_host : STR(""),
+		.last_attempt_us = r->attempt != 0 ? s->now_us : 0,
+	};
+	struct event_dsn_pending p = {
+		.time_us = s->now_us,
+		.msgid = s->msgid,
+		.accept_lsn = s->accept_lsn,
+		.account = s->account,
+		.subaccount = s->subaccount,
+		.rcpt = s->rcpt,
+	};
+
+	if (!dsn_tells_sender(q, s->msg) || !is_wanted(rcpt, action)) {
+		return false;
+	}
+	dsn_item_add(&item, &i);
+	p.item = buf_str(&item);
+	add_due(q, s->msg, &i, p.item, false);
+	qmgr_write(q, EVENT_dsn_pending, &p, on_durable, s->msg, due_key(&i));
+	buf_fini(&item);
+	return true;
+}
+
+static void
+note_result(struct qmgr *q, const struct subject *s, const struct ipc_result *r,
+    enum dsn_action action)
 {
 	struct buf record = { 0 };
-	struct buf item = { 0 };
 	struct event_accepted e;
 	struct core_message m;
 	struct event_rcpt rcpt;
 	uint32_t n;
 
-	if (!tells_sender(q, s->msg) ||
-	    core_message_get(q->core, s->msg, &m, &n) < 0 ||
-	    accepted_reread(q, &m.place, &record, &e) < 0) {
-		buf_fini(&record);
-		return;
+	if (dsn_tells_sender(q, s->msg) &&
+	    core_message_get(q->core, s->msg, &m, &n) == 0 &&
+	    accepted_reread(q, &m.place, &record, &e) == 0) {
+		rcpt = accepted_rcpt(&e, s->rcpt);
+		(void)dsn_note(q, s, &rcpt, r, action);
 	}
-	rcpt = accepted_rcpt(&e, s->rcpt);
-	if (is_wanted(&rcpt)) {
-		struct dsn_item i = {
-			.rcpt = s->rcpt,
-			.action = DSN_FAILED,
-			.address = rcpt.address,
-			.orcpt = rcpt.orcpt,
-			.status = r->smtp_enh,
-			.reply = r->smtp_text,
-			.remote_mta =
-			    r->smtp_code != 0 ? r->dest_host : STR(""),
-			.last_attempt_us = s->now_us,
-		};
-		struct event_dsn_pending p = {
-			.time_us = s->now_us,
-			.msgid = s->msgid,
-			.accept_lsn = s->accept_lsn,
-			.account = s->account,
-			.subaccount = s->subaccount,
-			.rcpt = s->rcpt,
-		};
-
-		dsn_item_add(&item, &i);
-		p.item = buf_str(&item);
-		add_due(q, s->msg, s->rcpt, p.item, false);
-		qmgr_write(
-		    q, EVENT_dsn_pending, &p, on_durable, s->msg, s->rcpt);
-	}
-	buf_fini(&item);
 	buf_fini(&record);
+}
+
+void
+dsn_failed(struct qmgr *q, const struct subject *s, const struct ipc_result *r)
+{
+	note_result(q, s, r, DSN_FAILED);
+}
+
+static bool
+offers_dsn(struct str esmtp)
+{
+	struct str word;
+
+	while (str_split(&esmtp, ' ', &word)) {
+		if (str_eq_case(word, STR("DSN"))) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+dsn_delivered(
+    struct qmgr *q, const struct subject *s, const struct ipc_result *r)
+{
+	if ((notes_at(q->notes, s->msg)->flags & NOTE_SUCCESS) &&
+	    !offers_dsn(r->esmtp)) {
+		note_result(q, s, r, DSN_RELAYED);
+	}
 }
 
 void
@@ -374,6 +441,7 @@ dsn_done(struct qmgr *q, const struct ipc_dsn_done *m)
 			.account = msg.account,
 			.subaccount = msg.subaccount,
 			.rcpt = e->ordinal,
+			.action = e->action,
 		};
 
 		if (e->is_sent) {
@@ -387,16 +455,22 @@ dsn_done(struct qmgr *q, const struct ipc_dsn_done *m)
 /* ---- recovery ----------------------------------------------------------- */
 
 void
-dsn_restore(struct qmgr *q, uint32_t msg, uint16_t ordinal, struct str item)
+dsn_restore(struct qmgr *q, uint32_t msg, struct str item)
 {
-	add_due(q, msg, ordinal, item, true);
+	struct str rest = item;
+	struct dsn_item i;
+
+	if (dsn_item_next(&rest, &i)) {
+		add_due(q, msg, &i, item, true);
+	}
 }
 
 void
-dsn_restore_written(struct qmgr *q, uint32_t msg, uint16_t ordinal)
+dsn_restore_written(
+    struct qmgr *q, uint32_t msg, uint16_t ordinal, uint8_t action)
 {
 	struct dsn *d = map_get_u64(q->dsns->by_msg, msg);
-	struct due *e = d != NULL ? find_due(d, ordinal) : NULL;
+	struct due *e = d != NULL ? find_due(d, ordinal, action) : NULL;
 
 	if (e == NULL) {
 		return;

@@ -1,14 +1,17 @@
 /*
  * Delivery status notifications that are due: for recipients that failed
- * finally, of messages whose sender has no return path of ours and wants to
- * be told (RFC 3461). The message stays until bouncer has written it.
+ * finally, wait for long, or were relayed to a server that will tell nothing,
+ * of messages whose sender has no return path of ours and wants to be told
+ * (RFC 3461). The message stays until bouncer has written it.
  */
 #ifndef QMGR_DSN_DUE_H
 #define QMGR_DSN_DUE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "buf.h"
+#include "dsn.h"
 #include "event.h"
 #include "ipc.h"
 #include "results.h"
@@ -27,14 +30,31 @@ void dsn_fini(struct qmgr *q);
 void dsn_hold(struct qmgr *q, uint32_t msg);
 void dsn_unhold(struct qmgr *q, uint32_t msg);
 
-/* The recipient is given up: notes that a notification is due, if it is. */
-void dsn_due(
+/* Whether the message's sender is told by notifications at all. */
+bool dsn_tells_sender(const struct qmgr *q, uint32_t msg);
+
+/*
+ * Notes that a notification is due, if sender and recipient want it. Of r
+ * count what was said, by whom, and attempt (0: none was made). False: none
+ * is wanted.
+ */
+bool dsn_note(struct qmgr *q, const struct subject *s,
+    const struct event_rcpt *rcpt, const struct ipc_result *r,
+    enum dsn_action action);
+
+/* The recipient is given up. */
+void dsn_failed(
+    struct qmgr *q, const struct subject *s, const struct ipc_result *r);
+
+/* A server took it: it will tell of its success itself if it offered DSN, else
+ * it is told as relayed (RFC 3461 section 5.2.2). */
+void dsn_delivered(
     struct qmgr *q, const struct subject *s, const struct ipc_result *r);
 
 /* Recovery. item as in the event; the message is known to the core. */
-void dsn_restore(
-    struct qmgr *q, uint32_t msg, uint16_t ordinal, struct str item);
-void dsn_restore_written(struct qmgr *q, uint32_t msg, uint16_t ordinal);
+void dsn_restore(struct qmgr *q, uint32_t msg, struct str item);
+void dsn_restore_written(
+    struct qmgr *q, uint32_t msg, uint16_t ordinal, uint8_t action);
 
 /* For checkpoints: appends the message's items, none or more. */
 void dsn_collect(const struct qmgr *q, uint32_t msg, struct buf *out);

@@ -19,6 +19,8 @@
 #define NOTE_BLOCKED 8u /* has suppressed recipients, not yet told */
 #define NOTE_TEST 16u	/* never delivered */
 #define NOTE_DSN 32u	/* waits for its notification to be written */
+#define NOTE_SUCCESS 64u /* a recipient has NOTIFY=SUCCESS */
+#define NOTE_WARNED 128u /* its sender has been told that it takes long */
 
 struct note {
 	uint32_t reason;	/* of the last deferral: reasons_get; 0: none */

@@ -8,6 +8,7 @@
 #include "bigs.h"
 #include "checkpoint.h"
 #include "core_name.h"
+#include "dsn_delay.h"
 #include "dsn_due.h"
 #include "indexer.h"
 #include "jobs.h"
@@ -286,6 +287,7 @@ qmgr_run(struct qmgr *q)
 	paths_run(q);
 	intake_init(q);
 	pressure_init(q);
+	dsn_delay_init(q);
 	checkpoint_init(q);
 	relocate_init(q);
 	reconcile_begin(q);
@@ -305,6 +307,7 @@ qmgr_close(struct qmgr *q)
 	relocate_fini(q);
 	jrn_free(&q->jrn);
 	pressure_fini(q);
+	dsn_delay_fini(q);
 	intake_fini(q);
 	turn_fini(q);
 	loop_defer_cancel(&q->safe_defer);

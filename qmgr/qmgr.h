@@ -71,6 +71,7 @@ struct qmgr {
 	struct bigs *bigs;
 	struct reports *reports;
 	struct dsns *dsns;
+	struct dsn_delay *dsn_delay; /* NULL: nobody is warned */
 	struct paths *paths;
 	struct checkpoint *checkpoint;
 	struct relocation *relocation;

@@ -337,11 +337,12 @@ on_message_fact(struct qmgr *q, unsigned type, const void *event, uint32_t msg,
 		on_released(q, msg, event);
 		break;
 	case EVENT_dsn_pending:
-		dsn_restore(q, msg, ordinal,
-		    ((const struct event_dsn_pending *)event)->item);
+		dsn_restore(
+		    q, msg, ((const struct event_dsn_pending *)event)->item);
 		break;
 	case EVENT_dsn_written:
-		dsn_restore_written(q, msg, ordinal);
+		dsn_restore_written(q, msg, ordinal,
+		    ((const struct event_dsn_written *)event)->action);
 		break;
 	default:
 		break; /* tells tenants something, changes nothing */

@@ -89,6 +89,8 @@ outcome_delivered(
 {
 	struct event_delivery e = { SUBJECT(s) };
 
+	/* First, so that a replay finds the message still there. */
+	dsn_delivered(q, s, r);
 	e.age_ms = outcome_age_ms(s);
 	copy_delivery(&e, r);
 	qmgr_write(q, EVENT_delivery, &e, NULL, 0, 0);
@@ -119,7 +121,7 @@ outcome_failed(
 	struct event_bounce hard = { SUBJECT(s) };
 
 	/* First, so that a replay finds the message still there. */
-	dsn_due(q, s, r);
+	dsn_failed(q, s, r);
 	if (r->is_hard) {
 		hard.age_ms = outcome_age_ms(s);
 		copy_bounce(&hard, r);
@@ -223,9 +225,10 @@ settle(struct qmgr *q, const struct subject *s, struct ipc_result *r,
 }
 
 static bool
-may_fail(const struct ipc_result *r)
+is_final(const struct ipc_result *r)
 {
-	return r->outcome == OUTCOME_FAILED || r->outcome == OUTCOME_DAMAGED;
+	return r->outcome == OUTCOME_DELIVERED ||
+	    r->outcome == OUTCOME_FAILED || r->outcome == OUTCOME_DAMAGED;
 }
 
 static void
@@ -250,7 +253,7 @@ apply(struct qmgr *q, struct job *job, struct ipc_result *r)
 	}
 	paths_result(q, job->path, r, &shaped);
 	c = for_core(r, &shaped);
-	if (may_fail(r)) {
+	if (is_final(r)) {
 		dsn_hold(q, s.msg);
 	}
 	if (core_result(q->core, job->core, r->rcpt, &c, &v) < 0) {
@@ -260,7 +263,7 @@ apply(struct qmgr *q, struct job *job, struct ipc_result *r)
 		paths_changed(q, &shaped);
 		job->left--;
 	}
-	if (may_fail(r)) {
+	if (is_final(r)) {
 		dsn_unhold(q, s.msg);
 	}
 	if (job->left == 0) {

@@ -10,6 +10,7 @@
 
 #include "checkpoint.h"
 #include "core_view.h"
+#include "dsn.h"
 #include "fake_loop.h"
 #include "log.h"
 #include "plan.h"
@@ -210,6 +211,7 @@ world_result(
 		.smtp_enh = STR("2.0.0"),
 		.class = STR("other"),
 		.is_hard = outcome == OUTCOME_FAILED,
+		.esmtp = str_of(w.esmtp != NULL ? w.esmtp : ""),
 	};
 
 	if (r.is_last) {
@@ -321,10 +323,31 @@ on_report(struct peer *p, uint32_t id, const void *m)
 static void
 on_dsn(struct peer *p, uint32_t id, const void *m)
 {
+	const struct ipc_dsn_job *job = m;
+	struct str items = job->failures;
+	struct dsn_item i;
+	bool is_first = true;
+
 	(void)p;
 	(void)id;
 	w.dsns++;
-	w.last_dsn = ((const struct ipc_dsn_job *)m)->job;
+	w.last_dsn = job->job;
+	while (dsn_item_next(&items, &i)) {
+		bug_on(!is_first && w.last_action != i.action);
+		is_first = false;
+		w.last_action = i.action;
+		w.told[i.action]++;
+		(void)str_safe(w.last_status, sizeof(w.last_status), i.status);
+	}
+}
+
+void
+world_dsn_done(void)
+{
+	struct ipc_dsn_done m = { .job = w.last_dsn };
+
+	(void)peer_send(w.bouncer, IPC_dsn_done, 0, &m);
+	world_settle();
 }
 
 static const struct peer_handler bouncer_handlers[] = {
@@ -711,6 +734,31 @@ world_sync(struct world_seg *s, bool is_sealed)
 {
 	world_sync_silently(s);
 	world_tell(s, s->end, is_sealed);
+}
+
+struct uuid
+world_send(const struct world_mail *m)
+{
+	struct uuid id = world_mail(w.seg, m);
+
+	world_sync(w.seg, false);
+	return id;
+}
+
+int
+world_begin(void **state)
+{
+	(void)world_setup(state);
+	world_start();
+	w.seg = world_seg(0, 1, 1);
+	return 0;
+}
+
+int
+world_end(void **state)
+{
+	world_seg_close(&w.seg);
+	return world_teardown(state);
 }
 
 static int

@@ -39,7 +39,8 @@ struct world_job {
 };
 
 struct world {
-	struct qmgr *q; /* NULL: not running */
+	struct qmgr *q;	       /* NULL: not running */
+	struct world_seg *seg; /* world_begin's */
 	struct peer *deliver;
 	struct peer *smtpd;
 	struct peer *resolvd;
@@ -59,6 +60,10 @@ struct world {
 	struct uuid last_report_id;
 	uint32_t dsns;
 	uint64_t last_dsn;
+	uint8_t last_action;  /* enum dsn_action; of all its recipients */
+	uint32_t told[3];     /* recipients so far, by action */
+	char last_status[16]; /* of the last of them */
+	const char *esmtp;    /* what servers offer, in results */
 
 	const struct routes *routes; /* for the next start */
 	bool is_dns_back;	     /* domains later.* have an answer */
@@ -73,6 +78,10 @@ extern struct world w;
 /* setup and teardown of a test: a fresh spool with nothing running. */
 int world_setup(void **state);
 int world_teardown(void **state);
+
+/* The same around a running qmgr and a writer of w.seg. */
+int world_begin(void **state);
+int world_end(void **state);
 
 /* Lines for packetboat.cf, before world_start. */
 void world_conf(const char *lines);
@@ -114,6 +123,8 @@ struct world_mail {
 	uint8_t inbound;
 };
 
+/* Appends it to w.seg, and tells qmgr. */
+struct uuid world_send(const struct world_mail *m);
 /* Appends it; durable after world_sync. */
 struct uuid world_mail(struct world_seg *s, const struct world_mail *m);
 /* Syncs the segment; tells qmgr, if it runs. */
@@ -141,6 +152,8 @@ uint32_t world_open_jobs(void);
  * names its open jobs, or with another. */
 void world_deliver_breaks(void);
 void world_deliver_returns(bool is_same);
+/* The last notification is durable. */
+void world_dsn_done(void);
 /* bouncer dies; another comes. */
 void world_bouncer_restarts(void);
 

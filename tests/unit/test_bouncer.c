@@ -21,6 +21,7 @@
 #include "loop.h"
 #include "plog.h"
 #include "report.h"
+#include "report_group.h"
 #include "service.h"
 #include "spool.h"
 
@@ -705,23 +706,6 @@ test_bouncer_new_qmgr_hears_nothing_of_old_jobs(void **state)
 	assert_int_equal(w.seen.dsn_dones, 0);
 }
 
-/* GMime begins once in a process: each test only adds to its count. */
-static int
-begin(void **state)
-{
-	(void)state;
-	report_init();
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	report_exit();
-	return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -747,5 +731,6 @@ main(void)
 		TEST(test_bouncer_new_qmgr_hears_nothing_of_old_jobs),
 	};
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(
+	    tests, report_group_begin, report_group_end);
 }

@@ -10,6 +10,7 @@
 
 #include "dsn_write.h"
 #include "report.h"
+#include "report_group.h"
 
 #define HEADER                                                                 \
 	"From: Shop <news@shop.example>\r\nTo: ann@example.org\r\n"            \
@@ -236,22 +237,6 @@ test_dsn_write_refuses_what_says_nothing(void **state)
 	assert_int_equal(dsn_write(&f->in, &f->out), -EBADMSG);
 }
 
-static int
-begin(void **state)
-{
-	(void)state;
-	report_init();
-	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	report_exit();
-	return 0;
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -269,5 +254,6 @@ main(void)
 		TEST(test_dsn_write_refuses_what_says_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(
+	    tests, report_group_begin, report_group_end);
 }

@@ -12,36 +12,11 @@
 #include "return_path.h"
 #include "routes.h"
 
-static struct world_seg *seg;
-
-static int
-setup(void **state)
-{
-	(void)world_setup(state);
-	world_start();
-	seg = world_seg(0, 1, 1);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	world_seg_close(&seg);
-	return world_teardown(state);
-}
-
-static void
-send(const struct world_mail *m)
-{
-	(void)world_mail(seg, m);
-	world_sync(seg, false);
-}
-
 static void
 test_a_message_is_given_out_when_the_journal_has_it(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	assert_int_equal(world_events(EVENT_accepted), 1);
 	assert_int_equal(world_events(EVENT_stored), 1);
 	assert_int_equal(world_events(EVENT_intake), 1);
@@ -85,7 +60,7 @@ test_a_route_names_the_next_hop_its_tls_and_its_password(void **state)
 		"mx.relay.test shop:secret\n");
 
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	assert_int_equal(w.n_jobs, 1);
 	assert_string_equal(w.jobs[0].next_hop, "[mx.relay.test]:587");
 	assert_int_equal(w.jobs[0].is_fixed, 1);
@@ -102,7 +77,7 @@ test_a_domain_without_route_gets_no_password(void **state)
 	    "[mx.relay.test]:587", "mx.relay.test shop:secret\n");
 
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	assert_int_equal(w.n_jobs, 1);
 	assert_string_equal(w.jobs[0].next_hop, "example.net");
 	assert_int_equal(w.jobs[0].is_fixed, 0);
@@ -117,7 +92,7 @@ test_relayhost_has_its_password(void **state)
 	    "", "[mx.relay.test]:587", "mx.relay.test shop:secret\n");
 
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	assert_int_equal(w.n_jobs, 1);
 	assert_string_equal(w.jobs[0].next_hop, "[mx.relay.test]:587");
 	assert_string_equal(w.jobs[0].password, "secret");
@@ -152,7 +127,7 @@ test_an_error_route_fails_the_recipient_with_its_text(void **state)
 	struct event_soft_bounce e;
 
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	assert_int_equal(w.n_jobs, 0);
 	assert_true(world_last_event(EVENT_soft_bounce, &e));
 	assert_true(str_is(e.smtp_enh, "5.1.2"));
@@ -166,7 +141,7 @@ test_a_delivery_is_written_and_then_acknowledged(void **state)
 	struct event_delivery e;
 
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	world_finish(OUTCOME_DELIVERED);
 	assert_int_equal(w.acked, 1);
 	assert_true(world_last_event(EVENT_delivery, &e));
@@ -186,7 +161,7 @@ test_the_return_path_names_message_and_recipient(void **state)
 	const char *at;
 
 	(void)state;
-	send(&(struct world_mail){
+	world_send(&(struct world_mail){
 	    .rcpts = { "a@example.net", "b@example.net" } });
 	assert_int_equal(w.n_jobs, 2); /* one recipient each */
 	at = strchr(w.jobs[1].mail_from, '@');
@@ -206,7 +181,7 @@ static void
 test_a_plain_sender_stays_and_its_recipients_share_a_job(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ .sender = "me@acme.test",
+	world_send(&(struct world_mail){ .sender = "me@acme.test",
 	    .rcpts = { "a@example.net", "b@example.net" },
 	    .flags = MESSAGE_PLAIN_SENDER });
 	assert_int_equal(w.n_jobs, 1);
@@ -218,7 +193,7 @@ static void
 test_the_null_sender_stays_null(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ .sender = "" });
+	world_send(&(struct world_mail){ .sender = "" });
 	assert_string_equal(w.jobs[0].mail_from, "");
 }
 
@@ -228,7 +203,7 @@ test_a_deferred_recipient_is_tried_again(void **state)
 	struct event_deferral e;
 
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	world_finish(OUTCOME_DEFERRED);
 	assert_true(world_last_event(EVENT_deferral, &e));
 	assert_true(e.next_try_us > clock_wall_us() + 90 * US_PER_S);
@@ -244,7 +219,7 @@ static void
 test_a_hard_failure_is_a_bounce(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	world_finish(OUTCOME_FAILED);
 	assert_int_equal(world_events(EVENT_bounce), 1);
 	assert_int_equal(world_events(EVENT_soft_bounce), 0);
@@ -257,7 +232,7 @@ test_an_expired_message_is_a_soft_bounce(void **state)
 	struct event_soft_bounce e;
 
 	(void)state;
-	send(&(struct world_mail){
+	world_send(&(struct world_mail){
 	    .expires_us = clock_wall_us() + 300 * US_PER_S });
 	world_finish(OUTCOME_DEFERRED);
 	fake_loop_pass(600 * US_PER_S);
@@ -274,7 +249,7 @@ test_a_domain_without_service_is_a_bounce(void **state)
 	struct event_bounce e;
 
 	(void)state;
-	send(&(struct world_mail){ .rcpts = { "x@nx.test" } });
+	world_send(&(struct world_mail){ .rcpts = { "x@nx.test" } });
 	assert_int_equal(w.n_jobs, 0);
 	assert_true(world_last_event(EVENT_bounce, &e));
 	assert_memory_equal(e.smtp_text.p, "no such domain", 14);
@@ -287,7 +262,7 @@ test_a_domain_without_an_answer_is_a_deferral_told_once(void **state)
 	struct event_deferral e;
 
 	(void)state;
-	send(&(struct world_mail){
+	world_send(&(struct world_mail){
 	    .rcpts = { "a@later.test", "b@later.test" } });
 	assert_int_equal(w.n_jobs, 0);
 	assert_int_equal(world_events(EVENT_deferral), 2);
@@ -309,7 +284,7 @@ test_suppressed_recipients_are_told_and_never_tried(void **state)
 	struct event_blocked e;
 
 	(void)state;
-	send(
+	world_send(
 	    &(struct world_mail){ .rcpts = { "a@example.net", "b@example.net" },
 		.notify = { RCPT_BLOCKED, 0 } });
 	assert_int_equal(w.n_jobs, 1);
@@ -325,7 +300,7 @@ static void
 test_a_test_message_is_never_sent(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ .flags = MESSAGE_TEST,
+	world_send(&(struct world_mail){ .flags = MESSAGE_TEST,
 	    .rcpts = { "a@example.net", "b@example.net" } });
 	assert_int_equal(w.n_jobs, 0);
 	assert_int_equal(world_events(EVENT_delivery), 2);
@@ -336,7 +311,7 @@ static void
 test_a_message_for_later_waits(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){
+	world_send(&(struct world_mail){
 	    .not_before_us = clock_wall_us() + 3600 * US_PER_S });
 	fake_loop_pass(3500 * US_PER_S);
 	assert_int_equal(w.n_jobs, 0);
@@ -348,12 +323,12 @@ static void
 test_a_segment_goes_when_nothing_in_it_is_alive(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ 0 });
-	world_sync(seg, true);
-	assert_true(world_seg_exists(world_segid(seg)));
+	world_send(&(struct world_mail){ 0 });
+	world_sync(w.seg, true);
+	assert_true(world_seg_exists(world_segid(w.seg)));
 	world_finish(OUTCOME_DELIVERED);
 	assert_int_equal(world_events(EVENT_segment_removed), 1);
-	assert_false(world_seg_exists(world_segid(seg)));
+	assert_false(world_seg_exists(world_segid(w.seg)));
 	assert_int_equal(w.drops, 1);
 }
 
@@ -361,17 +336,17 @@ static void
 test_an_open_segment_stays(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	world_finish(OUTCOME_DELIVERED);
 	fake_loop_pass(3600 * US_PER_S);
-	assert_true(world_seg_exists(world_segid(seg)));
+	assert_true(world_seg_exists(world_segid(w.seg)));
 }
 
 static void
 test_a_damaged_message_alarms_and_is_given_up(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	world_finish(OUTCOME_DAMAGED);
 	assert_int_equal(world_events(EVENT_spool_damaged), 1);
 	assert_int_equal(world_events(EVENT_soft_bounce), 1);
@@ -379,39 +354,10 @@ test_a_damaged_message_alarms_and_is_given_up(void **state)
 }
 
 static void
-test_a_plain_sender_is_told_by_a_notification(void **state)
-{
-	struct ipc_dsn_done done = { 0 };
-
-	(void)state;
-	send(&(struct world_mail){ .flags = MESSAGE_PLAIN_SENDER });
-	world_finish(OUTCOME_FAILED);
-	assert_int_equal(w.dsns, 1);
-	world_sync(seg, true);
-	assert_true(world_seg_exists(world_segid(seg)));
-	done.job = w.last_dsn;
-	(void)peer_send(w.bouncer, IPC_dsn_done, 0, &done);
-	world_settle();
-	assert_int_equal(world_events(EVENT_dsn_written), 1);
-	assert_false(world_seg_exists(world_segid(seg)));
-}
-
-static void
-test_notify_never_means_no_notification(void **state)
-{
-	(void)state;
-	send(&(struct world_mail){
-	    .flags = MESSAGE_PLAIN_SENDER, .notify = { RCPT_NOTIFY_NEVER } });
-	world_finish(OUTCOME_FAILED);
-	assert_int_equal(w.dsns, 0);
-	assert_int_equal(world_queued(), 0);
-}
-
-static void
 test_a_deliver_that_dies_has_its_jobs_given_out_again(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	world_deliver_breaks();
 	assert_int_equal(w.n_jobs, 1);
 	world_deliver_returns(false);
@@ -424,7 +370,7 @@ static void
 test_a_broken_channel_repeats_nothing(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	world_deliver_breaks();
 	world_deliver_returns(true);
 	assert_int_equal(w.n_jobs, 1);
@@ -437,7 +383,7 @@ static void
 test_a_result_that_comes_twice_is_written_once(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	world_finish(OUTCOME_DELIVERED);
 	w.jobs[0].is_open = true;
 	world_finish(OUTCOME_DELIVERED);
@@ -449,7 +395,7 @@ static void
 test_results_returned_are_given_out_again(void **state)
 {
 	(void)state;
-	send(&(struct world_mail){ 0 });
+	world_send(&(struct world_mail){ 0 });
 	world_finish(OUTCOME_RETURNED);
 	assert_int_equal(w.n_jobs, 2);
 	assert_int_equal(w.jobs[1].attempts[0], 1);
@@ -462,18 +408,18 @@ static void
 send_and_leave_one(void)
 {
 	for (int i = 0; i < 20; i++) {
-		(void)world_mail(seg,
+		(void)world_mail(w.seg,
 		    &(struct world_mail){ .content = i == 7
 			    ? "Subject: seven\r\n\r\n..\r\n"
 			    : NULL });
 	}
-	world_sync(seg, true);
+	world_sync(w.seg, true);
 	world_result(&w.jobs[7], 0, OUTCOME_DEFERRED, "later");
 	while (world_open_jobs() != 0) {
 		world_finish(OUTCOME_DELIVERED);
 	}
 	assert_int_equal(world_queued(), 1);
-	assert_true(world_seg_exists(world_segid(seg)));
+	assert_true(world_seg_exists(world_segid(w.seg)));
 }
 
 static void
@@ -517,7 +463,7 @@ test_survivors_are_copied_out_of_old_segments(void **state)
 	world_start();
 	send_and_leave_one();
 	let_it_copy();
-	assert_false(world_seg_exists(world_segid(seg)));
+	assert_false(world_seg_exists(world_segid(w.seg)));
 	assert_is_copied();
 }
 
@@ -543,7 +489,7 @@ test_copied_survivors_outlive_a_restart(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
 	const struct CMUnitTest tests[] = {
 		T(test_a_message_is_given_out_when_the_journal_has_it),
 		T(test_a_route_names_the_next_hop_its_tls_and_its_password),
@@ -566,8 +512,6 @@ main(void)
 		T(test_a_segment_goes_when_nothing_in_it_is_alive),
 		T(test_an_open_segment_stays),
 		T(test_a_damaged_message_alarms_and_is_given_up),
-		T(test_a_plain_sender_is_told_by_a_notification),
-		T(test_notify_never_means_no_notification),
 		T(test_a_deliver_that_dies_has_its_jobs_given_out_again),
 		T(test_a_broken_channel_repeats_nothing),
 		T(test_a_result_that_comes_twice_is_written_once),

@@ -12,32 +12,14 @@
 
 /* What smtpd hears when there is too much mail, of an account or of all. */
 
-static struct world_seg *seg;
-
-static int
-setup(void **state)
-{
-	(void)world_setup(state);
-	world_start();
-	seg = world_seg(0, 1, 1);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	world_seg_close(&seg);
-	return world_teardown(state);
-}
-
 static void
 send(uint32_t account, unsigned n)
 {
 	while (n-- > 0) {
 		(void)world_mail(
-		    seg, &(struct world_mail){ .account = account });
+		    w.seg, &(struct world_mail){ .account = account });
 	}
-	world_sync(seg, false);
+	world_sync(w.seg, false);
 }
 
 static void
@@ -184,7 +166,7 @@ test_memory_is_a_limit_for_all_until_some_of_it_is_free(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
 	const struct CMUnitTest tests[] = {
 		T(test_a_full_account_is_told_and_others_are_not_concerned),
 		T(test_a_full_account_has_room_again_when_a_tenth_is_free),

@@ -12,6 +12,7 @@
 #include "event.h"
 #include "facts.h"
 #include "report.h"
+#include "report_group.h"
 
 struct expected {
 	const char *file;
@@ -287,22 +288,6 @@ test_report_original_recipient_is_told_rather_than_the_final_one(void **state)
 	report_fini(&r);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	report_init();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	report_exit();
-	return 0;
-}
-
 int
 main(void)
 {
@@ -317,5 +302,6 @@ main(void)
 		    test_report_original_recipient_is_told_rather_than_the_final_one),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(
+	    tests, report_group_begin, report_group_end);
 }

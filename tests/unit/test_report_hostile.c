@@ -10,6 +10,7 @@
 
 #include "buf.h"
 #include "report.h"
+#include "report_group.h"
 
 #define BIG (300 * 1024)
 
@@ -206,22 +207,6 @@ test_report_empty_input_is_no_report(void **state)
 	report_fini(&r);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	report_init();
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	report_exit();
-	return 0;
-}
-
 int
 main(void)
 {
@@ -239,5 +224,6 @@ main(void)
 		cmocka_unit_test(test_report_empty_input_is_no_report),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(
+	    tests, report_group_begin, report_group_end);
 }
