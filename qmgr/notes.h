@@ -13,12 +13,12 @@
 #include "str.h"
 
 /* flags of a note */
-#define NOTE_PLAIN 1u	/* MAIL FROM is the sender, as given */
-#define NOTE_NULL 2u	/* the sender is <> */
-#define NOTE_BIG 4u	/* has a file of its own: notes_big */
-#define NOTE_BLOCKED 8u /* has suppressed recipients, not yet told */
-#define NOTE_TEST 16u	/* never delivered */
-#define NOTE_DSN 32u	/* waits for its notification to be written */
+#define NOTE_PLAIN 1u	 /* MAIL FROM is the sender, as given */
+#define NOTE_NULL 2u	 /* the sender is <> */
+#define NOTE_BIG 4u	 /* has a file of its own: notes_big */
+#define NOTE_BLOCKED 8u	 /* has suppressed recipients, not yet told */
+#define NOTE_TEST 16u	 /* never delivered */
+#define NOTE_DSN 32u	 /* waits for its notification to be written */
 #define NOTE_SUCCESS 64u /* a recipient has NOTIFY=SUCCESS */
 #define NOTE_WARNED 128u /* its sender has been told that it takes long */
 

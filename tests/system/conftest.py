@@ -219,12 +219,13 @@ def postfix(new_postfix) -> PostfixReceiver:
 @pytest.fixture
 def new_exim(keep, new_directory, addresses, smtp_port, ca, name_server):
     """new_exim("exim.test"): Exim as the domains' MX. login=(user, password, mechanism): takes mail only after AUTH."""
-    def make(*domains: str, certificate=None, login=None) -> EximReceiver:
+    def make(*domains: str, certificate=None, login=None, returns=None) -> EximReceiver:
         domains = domains or ("exim.test",)
         host, address = f"mx.{domains[0]}", addresses.next()
         receiver = EximReceiver(new_directory("exim"), address, smtp_port, list(domains),
                                 certificate or ca.server(host), host)
         receiver.login = login
+        receiver.returns = returns
         for domain in domains:
             name_server.add_mail_host(domain, (host, address))
         return keep.start(receiver)
@@ -239,11 +240,13 @@ def exim(new_exim) -> EximReceiver:
 @pytest.fixture
 def new_receiver(keep, new_directory, addresses, smtp_port, ca, name_server):
     """new_receiver(HarakaReceiver, "haraka.test"): any other server as a domain's MX."""
-    def make(kind, domain: str):
+    def make(kind, domain: str, **settings):
         host, address = f"mx.{domain}", addresses.next()
         name_server.add_mail_host(domain, (host, address))
-        return keep.start(kind(new_directory("mx"), address, smtp_port, [domain],
-                               ca.server(host), host))
+        receiver = kind(new_directory("mx"), address, smtp_port, [domain], ca.server(host), host)
+        for name, value in settings.items():
+            setattr(receiver, name, value)
+        return keep.start(receiver)
     return make
 
 

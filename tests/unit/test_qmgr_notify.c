@@ -32,11 +32,15 @@ restart(void)
 static void
 pass_deferring(unsigned hours)
 {
-	for (unsigned i = 0; i < hours * 6; i++) {
-		w.n_jobs = world_open_jobs() == 0 ? 0 : w.n_jobs;
-		fake_loop_pass(HOUR_US / 6);
-		world_finish(OUTCOME_DEFERRED);
+	for (unsigned i = 0; i < hours * 2; i++) {
+		if (world_open_jobs() > 0) {
+			world_finish(OUTCOME_DEFERRED);
+		} else {
+			w.n_jobs = 0;
+		}
+		fake_loop_pass(HOUR_US / 2);
 	}
+	world_settle();
 }
 
 /* The next attempt is the last one. */

@@ -16,7 +16,9 @@ PROGRAM = PEERS / "exim/usr/sbin/exim4"
 class EximReceiver:
     """Takes mail for its domains into a maildir (`mail`); needs root.
 
-    answer_rcpt() works at once, as Exim reads the file at each RCPT.
+    answer_rcpt() works at once, as Exim reads the file at each RCPT. With
+    `returns` (domain, address, port) it takes mail for the local part "nobody"
+    too, and sends its report for that domain there.
     """
 
     USER = "Debian-exim"  # compiled in; script/setup makes it
@@ -30,6 +32,7 @@ class EximReceiver:
         self.certificate = certificate
         self.hostname = hostname
         self.login: tuple[str, str, str] | None = None
+        self.returns: tuple[str, str, int] | None = None
         self.server: Server | None = None
         owner = pwd.getpwnam(self.USER)
         for name in ("spool", "log"):
@@ -75,12 +78,14 @@ check_rcpt:
   deny   message = 550 5.7.1 relaying denied
 
 begin routers
+{self._returning_routers()}
 all:
   driver = accept
   domains = +ours
   transport = store
 
 begin transports
+{self._returning_transport()}
 store:
   driver = appendfile
   directory = {self.directory}/mail/all
@@ -100,6 +105,35 @@ begin authenticators
         self.server = Server([PROGRAM, "-C", config, "-bdf", "-q1m"], self.directory / "out")
         self.server.wait_ready(lambda: accepts(self.address, self.port), 30)
         return self
+
+    def _returning_routers(self) -> str:
+        if not self.returns:
+            return ""
+        return f"""
+reports:
+  driver = manualroute
+  domains = {self.returns[0]}
+  transport = back
+  route_data = {self.returns[1]}
+  self = send
+nobody:
+  driver = redirect
+  domains = +ours
+  local_parts = nobody
+  allow_fail
+  data = :fail: No such person at this address
+"""
+
+    def _returning_transport(self) -> str:
+        if not self.returns:
+            return ""
+        return f"""
+back:
+  driver = smtp
+  port = {self.returns[2]}
+  hosts_avoid_tls = *
+  allow_localhost
+"""
 
     def _authenticator(self) -> str:
         if not self.login:

@@ -14,10 +14,10 @@ import dataclasses
 import socket
 import ssl
 import struct
-import threading
 import time
 import warnings
 
+from .background import BackgroundServer
 from .ca import Certificate
 
 CALM = ("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES")
@@ -38,14 +38,12 @@ class Villain:
     failure: str = ""
 
 
-class Villains:
+class Villains(BackgroundServer):
     """All of them in one event loop, in a thread of its own."""
 
     def __init__(self):
+        super().__init__()
         self.all: list[Villain] = []
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.thread: threading.Thread | None = None
-        self.stopping: asyncio.Event | None = None
 
     def add(self, address: str, port: int, play) -> Villain:
         villain = Villain(address, port, play)
@@ -56,35 +54,9 @@ class Villains:
     def open_now(self) -> int:
         return sum(v.open_now for v in self.all)
 
-    def start(self):
-        started = threading.Event()
-        failures: list[BaseException] = []
-        self.thread = threading.Thread(target=lambda: asyncio.run(self._serve(started, failures)), daemon=True)
-        self.thread.start()
-        started.wait()
-        if failures:
-            raise failures[0]
-        return self
-
-    def stop(self):
-        if self.thread is not None and self.thread.is_alive():
-            self.loop.call_soon_threadsafe(self.stopping.set)
-            self.thread.join(10)
-        self.thread = None
-
-    async def _serve(self, started, failures):
-        self.loop = asyncio.get_running_loop()
-        self.stopping = asyncio.Event()
-        try:
-            for villain in self.all:
-                await asyncio.start_server(lambda r, w, v=villain: self._client(v, r, w), villain.address, villain.port,
-                                           limit=1 << 24, backlog=1024)
-        except OSError as e:
-            failures.append(e)
-            return
-        finally:
-            started.set()
-        await self.stopping.wait()
+    async def listen(self):
+        return [await asyncio.start_server(lambda r, w, v=villain: self._client(v, r, w), villain.address, villain.port,
+                                           limit=1 << 24, backlog=1024) for villain in self.all]
 
     async def _client(self, villain: Villain, reader, writer):
         began = time.monotonic()

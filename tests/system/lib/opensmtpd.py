@@ -31,7 +31,11 @@ exec {TREE}/usr/sbin/smtpd -d -f "$1"
 
 
 class OpenSmtpdReceiver:
-    """Takes mail for its domains into a maildir (`mail`)."""
+    """Takes mail for its domains into a maildir (`mail`).
+
+    With `returns` (domain, address, port) it takes mail for the local part
+    "nobody" too, and sends its report for that domain there.
+    """
 
     USER = "nobody"
 
@@ -43,6 +47,7 @@ class OpenSmtpdReceiver:
         self.domains = domains
         self.certificate = certificate
         self.hostname = hostname
+        self.returns: tuple[str, str, int] | None = None
         self.server: Server | None = None
         owner = pwd.getpwnam(self.USER)
         self.mail = MailStore(directory / "mail", owner.pw_uid, owner.pw_gid)
@@ -57,6 +62,7 @@ pki here cert "{self.certificate.cert}"
 pki here key "{key}"
 table everybody {{ "@" = "{self.USER}" }}
 listen on {self.address} port {self.port} tls pki here hostname {self.hostname}
+{self._returning()}
 action "store" maildir "{self.mail.directory}/all" user {self.USER} virtual <everybody>
 match from any for domain {{ {", ".join(f'"{d}"' for d in self.domains)} }} action "store"
 """)
@@ -64,6 +70,19 @@ match from any for domain {{ {", ".join(f'"{d}"' for d in self.domains)} }} acti
         self.server = Server([find_program("unshare"), "--mount", "/bin/sh", "-c", START, "sh", config], self.directory / "out")
         self.server.wait_ready(lambda: accepts(self.address, self.port), 30)
         return self
+
+    def _returning(self) -> str:
+        """Rules that come first: sysexits' EX_NOUSER is a failure for good."""
+        if not self.returns:
+            return ""
+        domain, address, port = self.returns
+        return f"""
+table nobody {{ {", ".join(f'"nobody@{d}"' for d in self.domains)} }}
+action "back" relay host smtp+notls://{address}:{port}
+action "fail" mda "exit 67" user {self.USER} virtual <everybody>
+match from any for domain "{domain}" action "back"
+match from any for rcpt-to <nobody> action "fail"
+"""
 
     def stop(self):
         if self.server is not None:

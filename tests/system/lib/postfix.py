@@ -202,6 +202,6 @@ class PostfixClient(Postfix):
             "smtp_sasl_tls_security_options": "noanonymous",
         }
 
-    def send(self, sender: str, recipients: list[str], message: bytes):
+    def send(self, sender: str, recipients: list[str], message: bytes, *options: str):
         """Hands a message to Postfix's own sendmail command."""
-        run("/usr/sbin/sendmail", "-C", self.conf, "-i", "-f", sender, *recipients, input=message.decode("utf-8", "surrogateescape"))
+        run("/usr/sbin/sendmail", "-C", self.conf, "-i", "-f", sender, *options, *recipients, input=message.decode("utf-8", "surrogateescape"))

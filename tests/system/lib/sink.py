@@ -14,9 +14,9 @@ order in which they were added.
 import asyncio
 import dataclasses
 import ssl
-import threading
 import time
 
+from .background import BackgroundServer
 from .ca import Certificate
 from .wait import wait_for
 
@@ -85,13 +85,14 @@ class Session:
         return [line.decode("utf-8", "replace").rstrip("\r\n") for side, line in self.transcript if side == "C"]
 
 
-class SmtpSink:
+class SmtpSink(BackgroundServer):
     """Real sockets, one event loop in a thread of its own."""
 
     EXTENSIONS = ["PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES", "DSN", "SMTPUTF8"]
 
     def __init__(self, address: str, port: int, name: str = "sink.test", certificate: Certificate | None = None,
                  extensions: list[str] | None = None, implicit_tls: bool = False):
+        super().__init__()
         self.address = address
         self.port = port
         self.name = name
@@ -104,9 +105,6 @@ class SmtpSink:
         self.sessions: list[Session] = []
         self.open_now = 0
         self.open_most = 0
-        self.thread: threading.Thread | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.stopping: asyncio.Event | None = None
 
     # -- for the test -----------------------------------------------------
 
@@ -131,38 +129,11 @@ class SmtpSink:
     def to(self, recipient: str) -> list[Message]:
         return [m for m in self.messages if recipient in m.recipients]
 
-    def start(self):
-        started = threading.Event()
-        failures: list[OSError] = []
-        self.thread = threading.Thread(target=lambda: asyncio.run(self._serve(started, failures)), daemon=True)
-        self.thread.start()
-        started.wait()
-        if failures:
-            raise failures[0]
-        return self
-
-    def stop(self):
-        if self.thread is not None and self.thread.is_alive():
-            self.loop.call_soon_threadsafe(self.stopping.set)
-            self.thread.join(10)
-        self.thread = None
-
     # -- the server -------------------------------------------------------
 
-    async def _serve(self, started: threading.Event, failures: list[OSError]):
-        self.loop = asyncio.get_running_loop()
-        self.stopping = asyncio.Event()
+    async def listen(self):
         tls = self._tls_context() if self.implicit_tls else None
-        try:
-            server = await asyncio.start_server(self._client, self.address, self.port, ssl=tls,
-                                                limit=1 << 26, backlog=1024)
-        except OSError as e:
-            failures.append(e)
-            return
-        finally:
-            started.set()
-        await self.stopping.wait()
-        server.close()  # open sessions are cancelled as the loop ends
+        return [await asyncio.start_server(self._client, self.address, self.port, ssl=tls, limit=1 << 26, backlog=1024)]
 
     def _tls_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
