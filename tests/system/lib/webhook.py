@@ -24,7 +24,7 @@ class Post:
 
 
 class WebhookReceiver:
-    """`answers` is used up first (status, or (status, seconds of delay)); then 200.
+    """`answers` is used up first (status, or (status, seconds of delay, header fields)); then `usual`, 200.
 
     statuses of None close the connection without an answer.
     """
@@ -70,7 +70,7 @@ class WebhookReceiver:
             body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
         with self.lock:
             answer = self.answers.pop(0) if self.answers else self.usual
-        status, delay = answer if isinstance(answer, tuple) else (answer, 0)
+        status, delay, fields = (*answer, {})[:3] if isinstance(answer, tuple) else (answer, 0, {})
         if delay:
             time.sleep(delay)  # the slow endpoint that the test asked for
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -80,6 +80,8 @@ class WebhookReceiver:
             request.close_connection = True
             return
         request.send_response(status)
+        for name, value in fields.items():
+            request.send_header(name, value)
         request.send_header("Content-Length", "0")
         request.end_headers()
 
