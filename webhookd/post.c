@@ -343,6 +343,19 @@ describe(const struct post *p, CURLcode code)
 	return p->error[0] != '\0' ? p->error : curl_easy_strerror(code);
 }
 
+/*
+ * Whether the answer counts that libcurl gives up with this. A server may
+ * answer before it has read all and then reset the stream with NO_ERROR; that
+ * answer is not to be discarded (RFC 9113 section 8.1). Resets for another
+ * reason have a text.
+ */
+static bool
+is_answered(const struct post *p, CURLcode code)
+{
+	return code == CURLE_OK || p->is_cut ||
+	    (code == CURLE_HTTP2_STREAM && p->error[0] == '\0');
+}
+
 static void
 finish(struct post *p, CURLcode code)
 {
@@ -351,7 +364,7 @@ finish(struct post *p, CURLcode code)
 
 	(void)curl_easy_getinfo(p->easy, CURLINFO_RESPONSE_CODE, &status);
 	/* A long body does not take back what the status said. */
-	if (code == CURLE_OK || (p->is_cut && status >= 200)) {
+	if (status >= 200 && is_answered(p, code)) {
 		r.status = (int)status;
 	} else {
 		r.error = describe(p, code);
