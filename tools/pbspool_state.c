@@ -236,47 +236,51 @@ on_final(struct pbspool_state *s, struct pbspool_message *m, uint32_t rcpt)
 	}
 }
 
-/* A notification's key: the message's id and the recipient. */
+/* A notification's key: the message's id, the recipient, what it tells. */
 struct dsn_key {
-	uint8_t b[sizeof(struct uuid) + sizeof(uint16_t)];
+	uint8_t b[sizeof(struct uuid) + sizeof(uint16_t) + 1];
 };
 
 static struct str
-dsn_key(const struct uuid *id, uint16_t rcpt, struct dsn_key *k)
+dsn_key(const struct uuid *id, uint16_t rcpt, uint8_t action, struct dsn_key *k)
 {
 	memcpy(k->b, id->b, sizeof(id->b));
 	memcpy(k->b + sizeof(id->b), &rcpt, sizeof(rcpt));
+	k->b[sizeof(k->b) - 1] = action;
 	return (struct str){ (const char *)k->b, sizeof(k->b) };
 }
 
 static void
-on_dsn_pending(
-    struct pbspool_state *s, struct pbspool_message *m, uint16_t rcpt)
+on_dsn_pending(struct pbspool_state *s, struct pbspool_message *m,
+    const struct dsn_item *item)
 {
 	struct dsn_key k;
 
-	if (map_put(s->dsns, dsn_key(&m->id, rcpt, &k), s) == NULL) {
+	if (map_put(s->dsns, dsn_key(&m->id, item->rcpt, item->action, &k),
+		s) == NULL) {
 		m->n_dsns++;
 	}
 }
 
 static void
-on_dsn_written(
-    struct pbspool_state *s, struct pbspool_message *m, uint16_t rcpt)
+on_dsn_written(struct pbspool_state *s, struct pbspool_message *m,
+    const struct event_dsn_written *e)
 {
 	struct dsn_key k;
 
-	if (map_del(s->dsns, dsn_key(&m->id, rcpt, &k)) != NULL) {
+	if (map_del(s->dsns, dsn_key(&m->id, e->rcpt, e->action, &k)) != NULL) {
 		m->n_dsns--;
 		end_if_over(s, m);
 	}
 }
 
 static void
-on_message_fact(
-    struct pbspool_state *s, unsigned type, const struct event_common *c)
+on_message_fact(struct pbspool_state *s, unsigned type,
+    const struct event_common *c, const void *event)
 {
 	struct pbspool_message *m = pbspool_state_find(s, &c->msgid);
+	struct dsn_item item;
+	struct str items;
 
 	if (m == NULL) {
 		return;
@@ -295,10 +299,13 @@ on_message_fact(
 		}
 		break;
 	case EVENT_dsn_pending:
-		on_dsn_pending(s, m, c->rcpt);
+		items = ((const struct event_dsn_pending *)event)->item;
+		if (dsn_item_next(&items, &item)) {
+			on_dsn_pending(s, m, &item);
+		}
 		break;
 	case EVENT_dsn_written:
-		on_dsn_written(s, m, c->rcpt);
+		on_dsn_written(s, m, event);
 		break;
 	default:
 		break; /* changes nothing that is kept here */
@@ -370,7 +377,7 @@ pbspool_state_record(
 		on_accepted(s, (const void *)space, lsn);
 	} else if (event_peek(rec->type, rec->rec, &c)) {
 		refer(s, c.accept_lsn);
-		on_message_fact(s, rec->type, &c);
+		on_message_fact(s, rec->type, &c, space);
 	} else {
 		on_other(s, rec->type, space);
 	}
@@ -453,7 +460,7 @@ on_ckp_message(struct pbspool_state *s, const struct ckp_message *c)
 		set_open(m, ordinal);
 	}
 	while (dsn_item_next(&items, &item)) {
-		on_dsn_pending(s, m, item.rcpt);
+		on_dsn_pending(s, m, &item);
 	}
 	refer(s, m->accept_lsn);
 	end_if_over(s, m);

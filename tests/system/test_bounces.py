@@ -1,8 +1,11 @@
 """What comes back to the return path becomes an event of the message it is about."""
 
+import email.utils
 import smtplib
 
 import pytest
+
+from lib.opensmtpd import OpenSmtpdReceiver
 
 SENDER = "orders@shop.test"
 
@@ -42,6 +45,49 @@ def test_report_is_posted_to_the_webhook_of_the_account(packetboat, shop, return
     assert event["message_id"] == message_id
     assert event["recipient"] == "nobody@later.test"
     assert event["details"]["account"] == "shop"
+
+
+@pytest.mark.root
+def test_report_of_exim_bounces_the_message(packetboat, shop, new_exim):
+    new_exim("later.test", returns=("bounces.shop.test", packetboat.address, packetboat.mx_port))
+    message_id = packetboat.send(shop, SENDER, ["ada@later.test", "nobody@later.test"])
+    bounce = packetboat.wait_event("bounce", message_id=message_id, deadline=60)
+    assert bounce["recipient"] == "nobody@later.test"
+    assert bounce["details"]["hard"]
+    assert "No such person" in bounce["details"]["smtp"]["text"]
+    assert len(packetboat.events("delivery", message_id=message_id)) == 2
+    packetboat.wait_queue_empty()
+
+
+@pytest.mark.root
+def test_report_of_opensmtpd_bounces_the_message(packetboat, shop, new_receiver):
+    new_receiver(OpenSmtpdReceiver, "later.test", returns=("bounces.shop.test", packetboat.address, packetboat.mx_port))
+    message_id = packetboat.send(shop, SENDER, ["ada@later.test", "nobody@later.test"])
+    report = packetboat.wait_log(r"report about=(\S+), to=<nobody@later.test>, dsn=5.*status=(bounce|soft_bounce)", 60)
+    assert report.group(1) == message_id
+    assert packetboat.wait_event(report.group(2), message_id=message_id)["recipient"] == "nobody@later.test"
+    assert len(packetboat.events("delivery", message_id=message_id)) == 2
+    packetboat.wait_queue_empty()
+
+
+def test_report_as_qmail_writes_it_bounces_the_message(packetboat, shop, sink):
+    """The form of QSBMF: words, then a copy of the message as the server got it."""
+    message_id = packetboat.send(shop, SENDER, "nobody@sink.test")
+    message = sink.wait_messages()[0]
+    notice = ("Return-Path: <>\r\nFrom: MAILER-DAEMON@mx.sink.test\r\n"
+              f"To: {message.mail_from}\r\nSubject: failure notice\r\nDate: {email.utils.formatdate()}\r\n\r\n"
+              "Hi. This is the qmail-send program at mx.sink.test.\r\n"
+              "I'm afraid I wasn't able to deliver your message to the following addresses.\r\n"
+              "This is a permanent error; I've given up. Sorry it didn't work out.\r\n\r\n"
+              "<nobody@sink.test>:\r\nSorry, no mailbox here by that name. (#5.1.1)\r\n\r\n"
+              "--- Below this line is a copy of the message.\r\n\r\n"
+              f"Return-Path: <{message.mail_from}>\r\n").encode() + message.data
+    with smtplib.SMTP(packetboat.address, packetboat.mx_port, local_hostname="mx.sink.test", timeout=20) as smtp:
+        smtp.sendmail("", [message.mail_from], notice)
+    bounce = packetboat.wait_event("bounce", message_id=message_id)
+    assert bounce["recipient"] == "nobody@sink.test"
+    assert bounce["details"]["smtp"]["enh"] == "5.1.1"
+    assert bounce["details"]["hard"]
 
 
 def mx_rcpt(boat, recipient: str) -> tuple[int, str]:
