@@ -5,6 +5,7 @@
 #define ACCOUNTD_ACCOUNTD_H
 
 #include "model.h"
+#include "notices.h"
 #include "peer.h"
 #include "records.h"
 #include "store.h"
@@ -16,6 +17,7 @@ struct accountd {
 	struct store *store;
 	struct model *model;
 	struct tallies *tallies;
+	struct notices *notices;
 	struct warm_counts *warm;
 	struct records_site site;
 	bool is_draining;

@@ -68,6 +68,7 @@ make_key(enum schema_kind kind, const void *rec, struct buf *key)
 	case SCHEMA_key_use:
 	case SCHEMA_suppression:
 	case SCHEMA_tally:
+	case SCHEMA_notice:
 	case SCHEMA_cursor:
 	case SCHEMA_KINDS:
 		bug_on("not a record of the model" != NULL);

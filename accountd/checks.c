@@ -6,6 +6,7 @@
 
 #include "accountd.h"
 #include "clock.h"
+#include "herald.h"
 #include "log.h"
 #include "loop.h"
 #include "plan.h"
@@ -118,6 +119,21 @@ log_state(const struct schema_domain *d)
 		: str_safe(reason, sizeof(reason), d->dkim1_reason));
 }
 
+/* One that was verified and has failed, or is verified again. */
+static void
+tell_owner(const struct domain *d, uint8_t before)
+{
+	const struct account *a = model_account(accountd.model, d->r.account);
+	bool is_over = before == DOMAIN_FAILED;
+
+	if (a != NULL && (d->r.state == DOMAIN_FAILED || is_over)) {
+		herald_tell(ALERT_DOMAIN, a, "domain", is_over, "%.*s %s%.*s",
+		    STR_ARG(d->r.name),
+		    is_over ? "is verified again" : "is not verified: ",
+		    STR_ARG(is_over ? STR("") : d->r.dkim1_reason));
+	}
+}
+
 /* Writes what the check found, and tells who depends on it. */
 static void
 store_result(const struct domain *d, const struct ipc_domain_rep *rep)
@@ -127,6 +143,7 @@ store_result(const struct domain *d, const struct ipc_domain_rep *rep)
 	bool changed = records_judge(
 	    &new, rep, clock_wall_us(), conf()->domain_grace_time);
 	uint8_t old_dkim2 = d->r.dkim2_status;
+	uint8_t old_state = d->r.state;
 	uint32_t account = d->r.account;
 	struct buf name = { 0 };
 	int r;
@@ -147,6 +164,9 @@ store_result(const struct domain *d, const struct ipc_domain_rep *rep)
 	} else if (changed || old_dkim2 != d->r.dkim2_status) {
 		push_domain(d);
 		push_changed(account, 0);
+		if (changed) {
+			tell_owner(d, old_state);
+		}
 	}
 	buf_fini(&name);
 }

@@ -1,10 +1,12 @@
 /*
- * account.add, list, show, why, set, pause, resume. (delete: deletion.c)
+ * account.add, list, show, why, set, pause, resume. (delete: deletion.c;
+ * alerts: cmd_alert.c)
  */
 #include <errno.h>
 #include <string.h>
 
 #include "clock.h"
+#include "cmd_alert.h"
 #include "commands.h"
 #include "deletion.h"
 #include "log.h"
@@ -20,11 +22,13 @@ json_of(const struct account *a)
 	const struct schema_account *r = &a->r;
 
 	return json_pack(
-	    "{s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:o, s:o, s:o, s:o}",
+	    "{s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:o, "
+	    "s:o, s:o, s:o}",
 	    "name", a->full_name, "id", (json_int_t)r->id, "status",
 	    r->is_paused ? "paused" : "active", "notes", command_text(r->notes),
-	    "class", command_text(r->class), "pool", command_text(r->pool),
-	    "pools", command_text(r->pools), "weight", (int)r->weight, "quota",
+	    "contact", command_text(r->contact), "class",
+	    command_text(r->class), "pool", command_text(r->pool), "pools",
+	    command_text(r->pools), "weight", (int)r->weight, "quota",
 	    (json_int_t)standing_quota(a, NULL), "connections",
 	    (json_int_t)r->max_connections, "queue", (json_int_t)r->queue_limit,
 	    "unsigned", command_text(r->unsigned_mail), "sender",
@@ -98,6 +102,7 @@ store_account(struct tool *t, struct change *c, const struct schema_account *a)
 		return;
 	}
 	if (command_commit(t, &c)) {
+		standing_judge(a->id);
 		push_account(a->id);
 		push_changed(a->parent != 0 ? a->parent : a->id, 0);
 		command_done(t, json_of(model_account(accountd.model, a->id)));
@@ -230,7 +235,13 @@ account_set(struct tool *t)
 	}
 	new = a->r;
 	if (apply_settings(t, &new)) {
+		struct buf before = { 0 };
+		uint32_t id = a->r.id;
+
+		buf_add(&before, a->r.contact.p, a->r.contact.len);
 		store_account(t, change_begin(accountd.model), &new);
+		alert_contact_changed(id, buf_str(&before));
+		buf_fini(&before);
 	}
 }
 
@@ -266,6 +277,7 @@ const struct command account_commands[] = {
 	{ "account.list", account_list },
 	{ "account.show", account_show },
 	{ "account.why", account_why },
+	{ "account.alerts", account_alerts },
 	{ "account.set", account_set },
 	{ "account.pause", account_pause },
 	{ "account.resume", account_resume },

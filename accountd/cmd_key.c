@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "domain.h"
 #include "expiry.h"
+#include "herald.h"
 #include "log.h"
 #include "names.h"
 #include "networks.h"
@@ -219,6 +220,9 @@ store_key(struct tool *t, const struct account *owner, struct draft *d)
 		command_failed(t, &c, r);
 	} else if (command_commit(t, &c)) {
 		log_info("key %u of %s is made", d->r.id, owner->full_name);
+		herald_tell(ALERT_SECURITY, owner, "key_made", false,
+		    "key %u (%.*s) of %s was made", d->r.id,
+		    STR_ARG(d->r.label), owner->full_name);
 		command_done(t,
 		    json_pack("{s:s, s:s, s:I}", "username", owner->full_name,
 			"password", key.text, "id", (json_int_t)d->r.id));
@@ -347,6 +351,19 @@ key_show(struct tool *t)
 }
 
 static void
+tell_revoked(const struct key *k)
+{
+	const struct account *a = model_account(accountd.model,
+	    k->r.subaccount != 0 ? k->r.subaccount : k->r.account);
+
+	if (a != NULL) {
+		herald_tell(ALERT_SECURITY, a, "key_revoked", false,
+		    "key %u (%.*s) of %s was revoked", k->r.id,
+		    STR_ARG(k->r.label), a->full_name);
+	}
+}
+
+static void
 key_revoke(struct tool *t)
 {
 	const struct key *k = find_key(t);
@@ -371,6 +388,7 @@ key_revoke(struct tool *t)
 	} else if (command_commit(t, &c)) {
 		k = model_key(accountd.model, new.id);
 		log_info("key %u is revoked", new.id);
+		tell_revoked(k);
 		push_changed(k->r.account, k->r.id);
 		command_done(t, json_of(k));
 	}

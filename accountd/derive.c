@@ -2,7 +2,6 @@
 
 #include <errno.h>
 
-#include "alerts.h"
 #include "event.h"
 #include "event_id.h"
 #include "reply_class.h"
@@ -207,23 +206,20 @@ on_unsubscribe(struct derive *d, struct store_txn *t,
 	return suppress(d, t, c, e->rcpt_to, SUPPRESSION_UNSUB, STR(""));
 }
 
-/* The journal has an alert of ours: it need not be written again. */
+/* One of ours is in the journal now; one of others has to go to mail and
+ * command as well. */
 static int
 on_alert(
     struct derive *d, const struct event_common *c, const struct event_alert *e)
 {
-	enum alert a = alert_parse(e->name);
-	uint32_t bit = 1u << a;
-	struct tallied *x;
-
-	if (a == ALERTS) {
-		return 0;
+	if (e->alert_id != 0) {
+		notices_done(d->notices, e->alert_id, NOTICE_JOURNAL);
+	} else if (d->others_alert != NULL) {
+		d->others_alert(
+		    model_account(d->model,
+			c->subaccount != 0 ? c->subaccount : c->account),
+		    e);
 	}
-	x = tallies_change(
-	    d->tallies, c->subaccount != 0 ? c->subaccount : c->account);
-	x->t.alerts_told =
-	    e->is_over ? x->t.alerts_told & ~bit : x->t.alerts_told | bit;
-	x->alerts_sent &= ~bit;
 	return 0;
 }
 
@@ -265,8 +261,11 @@ on_event(struct derive *d, struct store_txn *t, const struct event_common *c,
 
 /* Accounts may be gone since; numbers are not given out twice. */
 static bool
-is_ours(const struct derive *d, const struct event_common *c)
+is_ours(const struct derive *d, unsigned type, const struct event_common *c)
 {
+	if (c->account == 0) {
+		return type == EVENT_alert; /* about the system */
+	}
 	return model_account(d->model, c->account) != NULL &&
 	    (c->subaccount == 0 ||
 		model_account(d->model, c->subaccount) != NULL);
@@ -281,7 +280,7 @@ derive_event(
 	struct event_common c;
 
 	if (desc == NULL || desc->scope != EVENT_SCOPE_WEBHOOK ||
-	    !event_peek(type, rec, &c) || !is_ours(d, &c) ||
+	    !event_peek(type, rec, &c) || !is_ours(d, type, &c) ||
 	    event_decode(type, rec.p, rec.len, space) < 0) {
 		return 0;
 	}

@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 #include "attr.h"
+#include "event.h"
 #include "model.h"
+#include "notices.h"
 #include "str.h"
 #include "suppress_times.h"
 #include "tallies.h"
@@ -21,7 +23,12 @@ struct derive {
 	const struct model *model;
 	struct tallies *tallies;
 	struct warm_counts *warm;
+	struct notices *notices;
 	struct suppress_times times;
+	/* An alert that another process wrote; a NULL: the system's. May be
+	 * NULL itself. */
+	void (*others_alert)(
+	    const struct account *a, const struct event_alert *e);
 };
 
 /* One record of the journal. 0, or as store_put; what cannot be read, or is

@@ -6,6 +6,7 @@
 #include "accountd.h"
 #include "clock.h"
 #include "derive.h"
+#include "herald.h"
 #include "journal_feed.h"
 #include "journal_scan.h"
 #include "log.h"
@@ -25,6 +26,7 @@ static struct {
 	struct store_txn *txn; /* of the slice that is read now */
 	int status;	       /* of that slice */
 	bool had_cursor;
+	bool has_heard; /* of this qmgr how far the journal goes */
 } follow;
 
 static bool
@@ -69,6 +71,9 @@ read_slice(enum journal_scan_status *status)
 		r = tallies_write(accountd.tallies, follow.txn);
 	}
 	if (r == 0) {
+		r = notices_write(accountd.notices, follow.txn);
+	}
+	if (r == 0) {
 		r = warm_counts_write(accountd.warm, follow.txn);
 	}
 	if (r == 0) {
@@ -81,6 +86,7 @@ static void
 end_slice(enum journal_scan_status status)
 {
 	tallies_written(accountd.tallies, standing_tell_quota, NULL);
+	herald_committed();
 	warm_counts_written(accountd.warm);
 	if (status == JOURNAL_SCAN_GAP && follow.had_cursor) {
 		log_warn("the journal was removed faster than it was read: "
@@ -89,8 +95,8 @@ end_slice(enum journal_scan_status status)
 	follow.had_cursor = true;
 	if (status == JOURNAL_SCAN_MORE || status == JOURNAL_SCAN_GAP) {
 		loop_timer_arm(follow.timer, 0);
-	} else if (status == JOURNAL_SCAN_END) {
-		standing_tell_alerts();
+	} else if (status == JOURNAL_SCAN_END && follow.has_heard) {
+		herald_journal_is_read();
 	}
 }
 
@@ -103,7 +109,8 @@ run(void *arg)
 
 	(void)arg;
 	if (r == 0 && before.after == follow.scan.place.after &&
-	    tallies_changed(accountd.tallies) == NULL) {
+	    tallies_changed(accountd.tallies) == NULL &&
+	    !notices_are_changed(accountd.notices)) {
 		store_abort(&follow.txn); /* nothing was read */
 	} else if (r == 0) {
 		r = store_commit(&follow.txn);
@@ -157,6 +164,21 @@ take_times(const char *name, const char *list, enum suppression_reason reason)
 	}
 }
 
+/* The queue's, the webhooks': they are in the journal already. */
+static void
+on_others_alert(const struct account *a, const struct event_alert *e)
+{
+	const struct herald_alert alert = { .account = a,
+		.name = e->name,
+		.text = e->text,
+		.is_over = e->is_over != 0 };
+
+	/* What was known long ago is no news after a restore. */
+	if (e->time_us + conf()->alert_lifetime > clock_wall_us()) {
+		herald_add(&alert, true);
+	}
+}
+
 void
 follow_start(void)
 {
@@ -164,6 +186,8 @@ follow_start(void)
 	follow.derive.model = accountd.model;
 	follow.derive.tallies = accountd.tallies;
 	follow.derive.warm = accountd.warm;
+	follow.derive.notices = accountd.notices;
+	follow.derive.others_alert = on_others_alert;
 	take_times("suppression_bounce_time", conf()->suppression_bounce_time,
 	    SUPPRESSION_HARD_BOUNCE);
 	take_times("suppression_complaint_time",
@@ -197,12 +221,14 @@ follow_on_durable(struct peer *p, uint32_t id, const void *m)
 {
 	(void)p;
 	(void)id;
+	follow.has_heard = true;
 	journal_feed_on_durable(m);
 }
 
 void
 follow_qmgr_up(void)
 {
+	follow.has_heard = false;
 	journal_feed_on_qmgr();
-	standing_qmgr_up();
+	herald_qmgr_up();
 }

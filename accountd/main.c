@@ -7,6 +7,7 @@
 #include "accountd.h"
 #include "follow.h"
 #include "guarded.h"
+#include "herald.h"
 #include "log.h"
 #include "return_path.h"
 #include "rotating.h"
@@ -61,6 +62,10 @@ start(void)
 	if (warm_counts_load(accountd.store, &accountd.warm) < 0) {
 		fatal("the database has a damaged record: warm");
 	}
+	if (notices_load(accountd.store, conf()->alert_limit,
+		conf()->alert_lifetime, &accountd.notices) < 0) {
+		fatal("the database has a damaged record: notice");
+	}
 	buf_fini(&error);
 	accountd.site = (struct records_site){
 		.bounce_domain = conf()->bounce_domain,
@@ -68,6 +73,7 @@ start(void)
 		.sources = conf()->inet_interfaces_out,
 	};
 	ensure_instance();
+	herald_start();
 	uses_start();
 	guarded_start();
 	checks_start();
@@ -102,9 +108,11 @@ stop(void)
 	rotating_stop();
 	guarded_stop();
 	uses_stop();
+	herald_stop();
 	purges_stop();
 	store_close(&accountd.store); /* commands hear of their sync */
 	tallies_free(&accountd.tallies);
+	notices_free(&accountd.notices);
 	warm_counts_free(&accountd.warm);
 	model_free(&accountd.model);
 }
@@ -127,6 +135,7 @@ static const struct peer_handler handlers[] = {
 	{ IPC_hook_state, hooks_on_state },
 	{ IPC_journal_file, follow_on_file },
 	{ IPC_journal_durable, follow_on_durable },
+	{ IPC_queue_age, standing_on_queue_age },
 	{ 0 },
 };
 

@@ -269,6 +269,7 @@ model_apply(
 	case SCHEMA_key_use:
 	case SCHEMA_suppression:
 	case SCHEMA_tally:
+	case SCHEMA_notice:
 	case SCHEMA_cursor:
 	case SCHEMA_KINDS:
 		break;
@@ -307,6 +308,7 @@ model_remove(struct model *m, enum schema_kind kind, struct str key)
 	case SCHEMA_key_use:
 	case SCHEMA_suppression:
 	case SCHEMA_tally:
+	case SCHEMA_notice:
 	case SCHEMA_cursor:
 	case SCHEMA_KINDS:
 		break;

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "alerts.h"
 #include "names.h"
 #include "smtp_path.h"
 
@@ -184,12 +186,57 @@ set_address(struct str value, struct str *out, struct buf *error)
 	return 0;
 }
 
+static int
+set_contact(struct str value, struct str *out, struct buf *error)
+{
+	struct smtp_path path;
+	struct buf text = { 0 };
+	int r = 0;
+
+	if (value.len > 0) {
+		buf_printf(&text, "<%.*s>", STR_ARG(value));
+		r = smtp_path_parse((const char *)text.p, text.len, 0, &path);
+		if (r < 0 || path.domain_len == 0 || value.len > 320) {
+			buf_puts(error, "a mail address is needed, or nothing");
+			r = -EINVAL;
+		}
+		buf_fini(&text);
+	}
+	*out = value;
+	return r;
+}
+
+/* alert_RULE */
+static int
+set_alert(struct schema_account *a, struct str rule, struct str value,
+    struct buf *error)
+{
+	enum alert alert = alert_parse(rule);
+
+	if (alert != ALERTS) {
+		return alert_set_limit(a, alert, value, error);
+	}
+	buf_puts(error, "the alerts are");
+	for (unsigned i = 0; i < ALERTS; i++) {
+		buf_printf(error, "%s%s", i == 0 ? " " : ", ",
+		    alert_name((enum alert)i));
+	}
+	return -EINVAL;
+}
+
 int
 settings_set(struct schema_account *a, struct str name, struct str value,
     struct buf *error)
 {
 	if (str_is(name, "notes")) {
 		return set_text(value, 1024, &a->notes, error);
+	}
+	if (str_is(name, "contact")) {
+		return set_contact(value, &a->contact, error);
+	}
+	if (name.len > 6 && memcmp(name.p, "alert_", 6) == 0) {
+		return set_alert(
+		    a, (struct str){ name.p + 6, name.len - 6 }, value, error);
 	}
 	if (str_is(name, "pool")) {
 		return set_pool(value, &a->pool, error);
@@ -226,7 +273,8 @@ settings_set(struct schema_account *a, struct str name, struct str value,
 		return set_number(value, UINT32_MAX, &a->queue_limit, error);
 	}
 	buf_puts(error,
-	    "the settings are class, connections, forward_bounces, notes, "
+	    "the settings are alert_..., class, connections, contact, "
+	    "forward_bounces, notes, "
 	    "pool, pools, queue, quota, sender, unsigned and weight");
 	return -EINVAL;
 }

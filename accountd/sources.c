@@ -4,7 +4,7 @@
 
 #include "accountd.h"
 #include "clock.h"
-#include "event.h"
+#include "herald.h"
 #include "log.h"
 #include "loop.h"
 #include "plan.h"
@@ -68,44 +68,25 @@ sources_changed(void)
 /* ---- alerts --------------------------------------------------------------
  */
 
-static void
-write_alert(const struct schema_source *s, uint32_t account, uint32_t sub,
-    struct str text)
-{
-	const struct event_alert e = { .time_us = clock_wall_us(),
-		.account = account,
-		.subaccount = sub,
-		.name = STR(ALERT),
-		.text = text,
-		.is_over = s->state == SOURCE_GOOD };
-	struct ipc_event_write m = { .kind = EVENT_alert };
-	struct peer *qmgr = service_peer(ROLE_QMGR, 0);
-	struct buf rec = { 0 };
-
-	if (qmgr != NULL && event_encode(&rec, EVENT_alert, &e) == 0) {
-		m.record = buf_str(&rec);
-		(void)peer_send(qmgr, IPC_event_write, 0, &m);
-	}
-	buf_fini(&rec);
-}
-
 /* For the system as a whole, and for those whose pool it is in. */
 static void
 alert(const struct schema_source *s)
 {
 	const struct account *a;
+	bool is_over = s->state == SOURCE_GOOD;
 	struct buf text = { 0 };
 	size_t at = 0;
 
 	buf_printf(&text, "%.*s (%.*s) is %s%s%.*s", STR_ARG(s->ip),
 	    STR_ARG(s->name), source_state_name(s->state),
 	    s->reason.len > 0 ? ": " : "", STR_ARG(s->reason));
-	write_alert(s, 0, 0, buf_str(&text));
+	herald_tell(ALERT_SOURCE, NULL, ALERT, is_over, "%.*s",
+	    STR_ARG(buf_str(&text)));
 	while (s->pool.len > 0 &&
 	    (a = model_next_account(accountd.model, &at)) != NULL) {
 		if (str_eq(a->r.pool, s->pool)) {
-			write_alert(s, a->r.parent != 0 ? a->r.parent : a->r.id,
-			    a->r.parent != 0 ? a->r.id : 0, buf_str(&text));
+			herald_tell(ALERT_SOURCE, a, ALERT, is_over, "%.*s",
+			    STR_ARG(buf_str(&text)));
 		}
 	}
 	buf_fini(&text);

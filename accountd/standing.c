@@ -5,7 +5,7 @@
 #include "accountd.h"
 #include "alerts.h"
 #include "clock.h"
-#include "event.h"
+#include "herald.h"
 #include "log.h"
 #include "loop.h"
 #include "service.h"
@@ -16,7 +16,6 @@
 
 static struct {
 	struct reputation_rules rules;
-	struct alert_rules alerts;
 	struct loop_timer *sweep;
 	uint32_t hour; /* of the last sweep */
 } standing;
@@ -75,7 +74,30 @@ facts_of(
 		.score_milli = standing_score(x->id),
 		.sent = tally_get(t, TALLY_SENT, TALLY_HOUR, now),
 		.quota = standing_quota(a, NULL),
+		.sent_long = tally_hour_sent(t, now, true),
+		.usual_milli = t->usual_milli,
+		.usual_hours = t->usual_hours,
+		.is_queue_known = x->is_queue_known,
 	};
+	if (x->queued_since_us != 0 && x->queued_since_us < now) {
+		out->queue_s = (now - x->queued_since_us) / US_PER_S;
+	}
+}
+
+/* What others must hear of goes out with what is written of the tally. */
+static void
+add_alert(const struct account *a, enum alert rule, bool is_over,
+    const struct alert_rules *rules, const struct alert_facts *f)
+{
+	struct buf text = { 0 };
+	struct herald_alert alert = { .account = a,
+		.name = str_of(alert_name(rule)),
+		.is_over = is_over };
+
+	alert_print(rule, rules, f, &text);
+	alert.text = buf_str(&text);
+	herald_add(&alert, false);
+	buf_fini(&text);
 }
 
 /* Whether the tally has changed by it. */
@@ -84,13 +106,21 @@ judge(struct tallied *x)
 {
 	const struct account *a = model_account(accountd.model, x->id);
 	uint32_t before = x->t.alerts_on;
+	struct alert_rules rules;
 	struct alert_facts f;
 
 	if (a == NULL) {
 		return false;
 	}
+	herald_rules(a, &rules);
 	facts_of(x, a, &f);
-	x->t.alerts_on = alerts_judge(&standing.alerts, &f, before);
+	x->t.alerts_on = alerts_judge(&rules, &f, before);
+	for (unsigned i = 0; i < ALERTS_JUDGED; i++) {
+		if (((x->t.alerts_on ^ before) >> i & 1) != 0) {
+			add_alert(a, (enum alert)i, (before >> i & 1) != 0,
+			    &rules, &f);
+		}
+	}
 	return x->t.alerts_on != before;
 }
 
@@ -100,67 +130,6 @@ standing_judge_changed(void)
 	for (struct tallied *x = tallies_changed(accountd.tallies); x != NULL;
 	     x = x->next_changed) {
 		(void)judge(x);
-	}
-}
-
-static void
-send_alert(struct peer *qmgr, const struct account *a, const struct tallied *x,
-    enum alert rule)
-{
-	struct event_alert e = { .time_us = clock_wall_us(),
-		.name = str_of(alert_name(rule)),
-		.is_over = (x->t.alerts_on >> rule & 1) == 0 };
-	struct ipc_event_write m = { .kind = EVENT_alert };
-	struct buf text = { 0 };
-	struct buf rec = { 0 };
-	struct alert_facts f;
-
-	facts_of(x, a, &f);
-	alert_print(rule, &standing.alerts, &f, &text);
-	e.account = a->r.parent != 0 ? a->r.parent : a->r.id;
-	e.subaccount = a->r.parent != 0 ? a->r.id : 0;
-	e.text = buf_str(&text);
-	if (event_encode(&rec, EVENT_alert, &e) == 0) {
-		m.record = buf_str(&rec);
-		(void)peer_send(qmgr, IPC_event_write, 0, &m);
-		log_warn("account %s: alert %s%s: %.*s", a->full_name,
-		    alert_name(rule), e.is_over ? " is over" : "",
-		    STR_ARG(e.text));
-	}
-	buf_fini(&text);
-	buf_fini(&rec);
-}
-
-void
-standing_tell_alerts(void)
-{
-	struct peer *qmgr = service_peer(ROLE_QMGR, 0);
-	struct tallied *x;
-	size_t at = 0;
-
-	while (
-	    qmgr != NULL && (x = tallies_next(accountd.tallies, &at)) != NULL) {
-		const struct account *a = model_account(accountd.model, x->id);
-		uint32_t missing =
-		    (x->t.alerts_on ^ x->t.alerts_told) & ~x->alerts_sent;
-
-		for (unsigned i = 0; a != NULL && i < ALERTS; i++) {
-			if ((missing >> i & 1) != 0) {
-				send_alert(qmgr, a, x, (enum alert)i);
-				x->alerts_sent |= 1u << i;
-			}
-		}
-	}
-}
-
-void
-standing_qmgr_up(void)
-{
-	struct tallied *x;
-	size_t at = 0;
-
-	while ((x = tallies_next(accountd.tallies, &at)) != NULL) {
-		x->alerts_sent = 0;
 	}
 }
 
@@ -196,16 +165,50 @@ write_changed(void)
 		r = tallies_write(accountd.tallies, t);
 	}
 	if (r == 0) {
+		r = notices_write(accountd.notices, t);
+	}
+	if (r == 0) {
 		r = store_commit(&t);
 	} else {
 		store_abort(&t);
 	}
 	if (r == 0) {
 		tallies_written(accountd.tallies, standing_tell_quota, NULL);
-		standing_tell_alerts();
+		herald_committed();
 	} else {
 		log_error("alerts are not stored: %s", strerror(-r));
 	}
+}
+
+void
+standing_judge(uint32_t id)
+{
+	struct tallied *x = tallies_find(accountd.tallies, id);
+
+	if (x != NULL && judge(x)) {
+		(void)tallies_change(accountd.tallies, id);
+		write_changed();
+	}
+}
+
+void
+standing_on_queue_age(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_queue_age *m = msg;
+	uint32_t of = m->subaccount != 0 ? m->subaccount : m->account;
+	struct tallied *x = tallies_find(accountd.tallies, of);
+
+	(void)p;
+	(void)id;
+	if (model_account(accountd.model, of) == NULL) {
+		return;
+	}
+	if (x == NULL) {
+		x = tallies_change(accountd.tallies, of);
+	}
+	x->is_queue_known = true;
+	x->queued_since_us = m->since_us;
+	standing_judge(of);
 }
 
 static void
@@ -217,16 +220,18 @@ sweep(void *arg)
 
 	(void)arg;
 	loop_timer_arm(standing.sweep, SWEEP_US);
-	if (hour == standing.hour) {
-		return;
-	}
-	standing.hour = hour;
+	/* A queue grows older although nobody says so: qmgr may be what is
+	 * stuck. */
 	while ((x = tallies_next(accountd.tallies, &at)) != NULL) {
-		if (judge(x)) {
+		if ((x->queued_since_us != 0 || hour != standing.hour) &&
+		    judge(x)) {
 			(void)tallies_change(accountd.tallies, x->id);
 		}
-		standing_tell_quota(x, NULL);
+		if (hour != standing.hour) {
+			standing_tell_quota(x, NULL);
+		}
 	}
+	standing.hour = hour;
 	if (tallies_changed(accountd.tallies) != NULL) {
 		write_changed();
 	}
@@ -258,13 +263,6 @@ standing_start(void)
 		      "rising scores",
 		    c->reputation_quotas);
 	}
-	standing.alerts = (struct alert_rules){
-		.volume = c->alert_volume,
-		.bounce_rate = c->alert_bounce_rate,
-		.complaint_rate = c->alert_complaint_rate,
-		.reputation = c->alert_reputation,
-		.quota = c->alert_quota,
-	};
 	while ((x = tallies_next(accountd.tallies, &at)) != NULL) {
 		const struct account *a = model_account(accountd.model, x->id);
 

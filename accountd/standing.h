@@ -25,17 +25,17 @@ int64_t standing_score(uint32_t id);
 /* Recipients an hour; 0: no limit. is_by_hand may be NULL. */
 uint32_t standing_quota(const struct account *a, bool *is_by_hand);
 
-/* Judges those whose tallies have changed, before they are written. */
+/* Judges those whose tallies have changed, before they and the alerts are
+ * written. */
 void standing_judge_changed(void);
 
 /* After they were written: tells qmgr of other quotas. arg is not used. */
 void standing_tell_quota(struct tallied *x, void *arg);
 
-/* Everything in the journal was read: alerts that it does not have are sent
- * to it. */
-void standing_tell_alerts(void);
+/* Judges one after its rules have changed, and writes it. */
+void standing_judge(uint32_t id);
 
-/* A new qmgr: what the one before was told may be lost. */
-void standing_qmgr_up(void);
+/* queue_age: qmgr's word about an account's oldest message. */
+void standing_on_queue_age(struct peer *p, uint32_t id, const void *m);
 
 #endif

@@ -29,6 +29,7 @@ enum store_table {
 	STORE_SOURCE,	   /* address as text */
 	STORE_WARM,	   /* address as text, NUL, provider */
 	STORE_WARM_SENT,   /* message id, u16 recipient */
+	STORE_NOTICE,	   /* u64 id */
 	STORE_TABLES,
 };
 

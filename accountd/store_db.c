@@ -31,6 +31,7 @@ static const char *const table_names[STORE_TABLES] = {
 	[STORE_SOURCE] = "source",
 	[STORE_WARM] = "warm",
 	[STORE_WARM_SENT] = "warm_sent",
+	[STORE_NOTICE] = "notice",
 };
 
 struct store {

@@ -17,8 +17,10 @@ struct tallied {
 	uint32_t id; /* of the account or subaccount */
 	/* What others were told, by this process. */
 	uint32_t quota;
-	uint32_t alerts_sent; /* on their way to the journal */
-	bool is_changed;      /* since it was written */
+	/* When its oldest queued message was accepted, as qmgr says. */
+	uint64_t queued_since_us; /* 0: nothing is queued */
+	bool is_queue_known;
+	bool is_changed; /* since it was written */
 	struct tallied *next_changed;
 };
 

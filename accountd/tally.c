@@ -11,6 +11,10 @@
 #define DAY_S 86400u
 /* 1970-01-01 was a Thursday: three days after a Monday. */
 #define DAYS_AFTER_MONDAY 3u
+/* An hour moves what is usual by this part of the difference, and counts at
+ * most as so many usual ones: a flood is not learned while it lasts. */
+#define USUAL_PART 24
+#define USUAL_CAP 4
 
 const char *
 tally_counter_name(enum tally_counter c)
@@ -88,6 +92,49 @@ tally_number(enum tally_period p, uint64_t time_us)
 	return 0;
 }
 
+/* The hour of the counts is over: what was sent in it was usual, or not. */
+static void
+learn_hour(struct tally *t, uint32_t next)
+{
+	uint64_t sent = t->counts[TALLY_SENT][TALLY_HOUR];
+	uint64_t cap = t->usual_milli * USUAL_CAP;
+	uint64_t milli = sent * 1000;
+
+	t->last_sent = t->number[TALLY_HOUR] + 1 == next ? sent : 0;
+	if (sent == 0) {
+		return; /* nights say nothing about the days */
+	}
+	if (t->usual_hours >= USUAL_PART && milli > cap) {
+		milli = cap;
+	}
+	if (t->usual_hours < UINT32_MAX) {
+		t->usual_hours++;
+	}
+	if (t->usual_hours < USUAL_PART) {
+		t->usual_milli =
+		    (t->usual_milli * (t->usual_hours - 1) + milli) /
+		    t->usual_hours;
+	} else {
+		t->usual_milli =
+		    (t->usual_milli * (USUAL_PART - 1) + milli) / USUAL_PART;
+	}
+}
+
+uint64_t
+tally_hour_sent(const struct tally *t, uint64_t now_us, bool is_lasting)
+{
+	uint32_t hour = tally_number(TALLY_HOUR, now_us);
+	uint64_t sent = tally_get(t, TALLY_SENT, TALLY_HOUR, now_us);
+	uint64_t before = 0;
+
+	if (t->number[TALLY_HOUR] == hour) {
+		before = t->last_sent;
+	} else if (t->number[TALLY_HOUR] + 1 == hour) {
+		before = t->counts[TALLY_SENT][TALLY_HOUR];
+	}
+	return is_lasting && before > sent ? before : sent;
+}
+
 void
 tally_add(struct tally *t, enum tally_counter c, uint64_t time_us, uint64_t n)
 {
@@ -95,6 +142,9 @@ tally_add(struct tally *t, enum tally_counter c, uint64_t time_us, uint64_t n)
 		uint32_t number = tally_number((enum tally_period)p, time_us);
 
 		if (number > t->number[p]) {
+			if (p == TALLY_HOUR) {
+				learn_hour(t, number);
+			}
 			t->number[p] = number;
 			for (unsigned i = 0; i < TALLY_COUNTERS; i++) {
 				t->counts[i][p] = 0;
@@ -178,7 +228,9 @@ tally_print(const struct tally *t, struct buf *out)
 	struct buf counts = { 0 };
 	struct buf days = { 0 };
 	struct schema_tally rec = { .alerts_on = t->alerts_on,
-		.alerts_told = t->alerts_told };
+		.usual_milli = t->usual_milli,
+		.usual_hours = t->usual_hours,
+		.last_sent = t->last_sent };
 
 	for (unsigned p = 0; p < TALLY_PERIODS; p++) {
 		buf_u64(&counts, t->number[p]);
@@ -265,7 +317,9 @@ tally_parse(struct str stored, struct tally *out)
 	}
 	if (r == 0) {
 		t.alerts_on = rec.alerts_on;
-		t.alerts_told = rec.alerts_told;
+		t.usual_milli = rec.usual_milli;
+		t.usual_hours = rec.usual_hours;
+		t.last_sent = rec.last_sent;
 		*out = t;
 	}
 	return r < 0 ? -EBADMSG : 0;

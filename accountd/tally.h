@@ -60,8 +60,12 @@ struct tally {
 	uint64_t counts[TALLY_COUNTERS][TALLY_PERIODS];
 	struct tally_day days[TALLY_DAYS]; /* oldest first */
 	unsigned n_days;
-	uint32_t alerts_on;   /* bit per rule of alerts.h */
-	uint32_t alerts_told; /* the same, as the journal says */
+	uint32_t alerts_on; /* bit per rule of alerts.h */
+	/* Recipients of a usual hour, in thousandths, and of how many hours
+	 * with mail that is known; and those of the hour before the counts'. */
+	uint64_t usual_milli;
+	uint32_t usual_hours;
+	uint64_t last_sent;
 };
 
 const char *tally_counter_name(enum tally_counter c);
@@ -76,6 +80,13 @@ void tally_add(
 /* The count of the period that now is in. */
 uint64_t tally_get(const struct tally *t, enum tally_counter c,
     enum tally_period p, uint64_t now_us);
+
+/*
+ * Recipients of this hour or, if they were more, of the hour before: what has
+ * begun in an hour does not end with it. is_lasting false: of this hour.
+ */
+uint64_t tally_hour_sent(
+    const struct tally *t, uint64_t now_us, bool is_lasting);
 
 /* Books an entry in the ledger. */
 void tally_book(struct tally *t, enum tally_entry e, uint64_t time_us);

@@ -10,14 +10,18 @@
 
 #include "accountd.h"
 #include "clock.h"
+#include "herald.h"
 #include "log.h"
 #include "loop.h"
+#include "networks.h"
 #include "service.h"
 
 #define WRITE_US (5 * US_PER_S)
 #define PENDING_MAX 10000
 /* Stands for the addresses beyond key_use_limit. */
 #define OTHERS "others"
+/* A key whose networks change all the time is told of once in so long. */
+#define TELL_US (3600 * US_PER_S)
 
 /* One row of the store: key of the store, and what is to be added to it. */
 struct use {
@@ -32,6 +36,7 @@ static struct {
 
 struct rows {
 	size_t n;
+	uint64_t told_us; /* of a new network, monotonic; 0: never */
 };
 
 static void
@@ -154,6 +159,66 @@ rows_of(uint32_t key)
 	return rows;
 }
 
+/* Does any row of the key lie in the network of the address? */
+struct search {
+	struct buf network; /* address/bits, as networks_contain has it */
+	bool is_found;
+};
+
+static int
+search_row(void *arg, struct str key, struct str value)
+{
+	struct search *s = arg;
+	struct str ip = { key.p + 4, key.len - 4 };
+
+	(void)value;
+	s->is_found = key.len > 4 && networks_contain(buf_str(&s->network), ip);
+	return s->is_found;
+}
+
+static bool
+is_network_new(uint32_t key, struct str ip)
+{
+	struct buf prefix = { 0 };
+	struct search s = { 0 };
+	bool is_v4 = memchr(ip.p, ':', ip.len) == NULL;
+
+	buf_printf(&s.network, "%.*s/%d", STR_ARG(ip), is_v4 ? 24 : 48);
+	model_key_u32(&prefix, key);
+	if (store_each(accountd.store, STORE_KEY_USE, buf_str(&prefix),
+		search_row, &s) < 0) {
+		s.is_found = true; /* logged; it is not worth a false alarm */
+	}
+	buf_fini(&prefix);
+	buf_fini(&s.network);
+	return !s.is_found;
+}
+
+/* Before its row is there; the first use of a key is nothing new. */
+static void
+tell_if_new(struct rows *rows, uint32_t id, struct str ip)
+{
+	const struct key *k = model_key(accountd.model, id);
+	const struct account *a = k == NULL
+	    ? NULL
+	    : model_account(accountd.model,
+		  k->r.subaccount != 0 ? k->r.subaccount : k->r.account);
+	uint64_t now = clock_mono_us();
+
+	if (rows->n == 0 || a == NULL ||
+	    (rows->told_us != 0 && now - rows->told_us < TELL_US)) {
+		return;
+	}
+	write_pending(NULL); /* these networks are known as well */
+	if (is_network_new(id, ip)) {
+		rows->told_us = now;
+		herald_tell(ALERT_NETWORK, a, "key_network", false,
+		    "key %u (%.*s) of %s is used from %.*s, a network that it "
+		    "was not used from before",
+		    id, STR_ARG(k->r.label), a->full_name, STR_ARG(ip));
+	}
+}
+
 /* The row for the address: its own, or the common one beyond the limit. */
 static void
 choose_row(struct buf *row, uint32_t key, struct str ip)
@@ -169,6 +234,7 @@ choose_row(struct buf *row, uint32_t key, struct str ip)
 	if (r == 0) {
 		return;
 	}
+	tell_if_new(rows, key, ip);
 	if (rows->n < conf()->key_use_limit) {
 		rows->n++;
 		return;

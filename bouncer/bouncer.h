@@ -108,6 +108,9 @@ struct forward {
 	uint32_t subaccount;
 	struct str account_name;
 };
+/* alert_mail.c: writes a mail about an alert. A new accountd asks anew. */
+void alert_mail_on_req(struct peer *p, uint32_t id, const void *m);
+void alert_mail_peer_up(void);
 
 /*
  * forward.c: sends a message on as it came. fn is called later or at once,

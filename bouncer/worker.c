@@ -99,7 +99,9 @@ worker_init(void)
 void
 worker_peer_up(struct peer *p)
 {
-	if (peer_role(p) == ROLE_QMGR) {
+	if (peer_role(p) == ROLE_ACCOUNTD) {
+		alert_mail_peer_up();
+	} else if (peer_role(p) == ROLE_QMGR) {
 		qmgr_run++;
 		if (n_begun == 0) {
 			passed_files_fini(); /* this one passes its own */
@@ -133,5 +135,6 @@ const struct peer_handler worker_handlers[] = {
 	{ IPC_file_drop, on_file_drop },
 	{ IPC_report_job, reports_on_job },
 	{ IPC_dsn_job, dsn_on_job },
+	{ IPC_alert_mail_req, alert_mail_on_req },
 	{ 0, NULL },
 };

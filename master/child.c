@@ -94,15 +94,10 @@ on_ready(struct peer *p, uint32_t id, const void *msg)
 	}
 }
 
-static void
-on_file_req(struct peer *p, uint32_t id, const void *msg)
-{
-	spool_files_request(p, id, msg);
-}
-
 static const struct peer_handler handlers[] = {
 	{ IPC_ready, on_ready },
-	{ IPC_file_req, on_file_req },
+	{ IPC_file_req, spool_files_on_req },
+	{ IPC_alert_run_req, alert_on_run },
 	{ 0, NULL },
 };
 
@@ -297,6 +292,9 @@ child_reap(void)
 
 		if (pid <= 0) {
 			return;
+		}
+		if (alert_reaped(pid, status)) {
+			continue;
 		}
 		for (struct child *c = children; c != NULL; c = c->next) {
 			if (c->pid == pid && c->state != CHILD_WAITING) {

@@ -185,6 +185,7 @@ main(int argc, char **argv)
 	loop_run();
 	control_close();
 	child_fini();
+	alert_fini();
 	listen_fini();
 	tickets_fini();
 	log_info("the mail system has ended");

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "attr.h"
 #include "buf.h"
@@ -86,8 +87,15 @@ void tickets_fini(void);
 /* Takes the next incarnation number; it is durable. 0 or -errno + error. */
 int spool_files_init(const struct conf *c, struct buf *error) MUST_CHECK;
 /* Answers file_req. */
-void spool_files_request(
-    struct peer *p, uint32_t id, const struct ipc_file_req *m);
+void spool_files_on_req(struct peer *p, uint32_t id, const void *m);
+
+/* ---- alert.c: alert_command ---------------------------------------------- */
+
+/* Answers alert_run_req, when the command has ended. */
+void alert_on_run(struct peer *p, uint32_t id, const void *m);
+/* A child has ended. False: it was no command. */
+bool alert_reaped(pid_t pid, int status);
+void alert_fini(void);
 
 /* ---- directories.c ------------------------------------------------------ */
 

@@ -160,8 +160,9 @@ make_file(const char *directory, const char *name)
 }
 
 void
-spool_files_request(struct peer *p, uint32_t id, const struct ipc_file_req *m)
+spool_files_on_req(struct peer *p, uint32_t id, const void *msg)
 {
+	const struct ipc_file_req *m = msg;
 	const char *spool = master_conf()->spool_directory;
 	uint8_t writer = writer_of(p);
 	struct ipc_file_rep rep = { 0 };

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "map.h"
 #include "paths.h"
+#include "queue_age.h"
 #include "relocate.h"
 #include "replay.h"
 #include "reports.h"
@@ -288,6 +289,7 @@ qmgr_run(struct qmgr *q)
 	intake_init(q);
 	pressure_init(q);
 	dsn_delay_init(q);
+	queue_age_init(q);
 	checkpoint_init(q);
 	relocate_init(q);
 	reconcile_begin(q);
@@ -308,6 +310,7 @@ qmgr_close(struct qmgr *q)
 	jrn_free(&q->jrn);
 	pressure_fini(q);
 	dsn_delay_fini(q);
+	queue_age_fini(q);
 	intake_fini(q);
 	turn_fini(q);
 	loop_defer_cancel(&q->safe_defer);

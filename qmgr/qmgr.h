@@ -64,7 +64,8 @@ struct qmgr {
 	struct core *core;
 	struct jrn *jrn;
 	struct disk *disk;
-	struct indexer *indexer; /* NULL: no indexes are made */
+	struct queue_age *queue_age; /* NULL: not running */
+	struct indexer *indexer;     /* NULL: no indexes are made */
 	struct segs *segs;
 	struct notes *notes;
 	struct jobs *jobs;
@@ -128,6 +129,9 @@ struct qmgr {
 	uint32_t first_journal;	     /* of this run */
 	uint32_t checkpoint_journal; /* the first that recovery would read */
 	uint32_t live_journal; /* the first with a live message, as of then */
+	/* Numbers of accountd's alerts written of late, from alerts_at on. */
+	uint64_t alerts[1024];
+	unsigned alerts_at;
 	uint64_t facts; /* records written since the last checkpoint began */
 
 	/* pressure.c */

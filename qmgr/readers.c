@@ -72,6 +72,7 @@ may_be_written(unsigned kind)
 	case EVENT_open:
 	case EVENT_click:
 	case EVENT_rate_limit:
+	case EVENT_refused:
 		return true;
 	default:
 		return false;
@@ -92,6 +93,28 @@ is_about_queued(struct qmgr *q, const struct ipc_event_write *m)
 	    core_find(q->core, &c.msgid) != CORE_NONE;
 }
 
+/*
+ * An accountd that was killed repeats the alerts that it had not read in the
+ * journal yet. (After a death of ours it has read what we wrote before.)
+ */
+static bool
+is_repeated(struct qmgr *q, unsigned kind, const void *event)
+{
+	const struct event_alert *e = event;
+
+	if (kind != EVENT_alert || e->alert_id == 0) {
+		return false;
+	}
+	for (size_t i = 0; i < array_len(q->alerts); i++) {
+		if (q->alerts[i] == e->alert_id) {
+			return true;
+		}
+	}
+	q->alerts[q->alerts_at] = e->alert_id;
+	q->alerts_at = (q->alerts_at + 1) % array_len(q->alerts);
+	return false;
+}
+
 void
 readers_event(struct qmgr *q, struct peer *p, const struct ipc_event_write *m)
 {
@@ -101,6 +124,9 @@ readers_event(struct qmgr *q, struct peer *p, const struct ipc_event_write *m)
 	    event_decode(m->kind, m->record.p, m->record.len, space) < 0) {
 		log_warn("%s wants an event of kind %u written: refused",
 		    role_name(peer_role(p)), m->kind);
+		return;
+	}
+	if (is_repeated(q, m->kind, space)) {
 		return;
 	}
 	q->facts++;

@@ -10,6 +10,7 @@ static const char usage[] =
     "       pbaccount [-c DIR] [--json] list\n"
     "       pbaccount [-c DIR] [--json] show|why NAME[/SUB]\n"
     "       pbaccount [-c DIR] [--json] set NAME[/SUB] setting=value ...\n"
+    "       pbaccount [-c DIR] [--json] alerts NAME[/SUB] [alert=limit ...]\n"
     "       pbaccount [-c DIR] [--json] pause|resume|delete NAME[/SUB]\n";
 
 static void
@@ -106,6 +107,22 @@ print_why(json_t *l, void *arg)
 	}
 }
 
+static void
+print_alert(json_t *l, void *arg)
+{
+	(void)arg;
+	if (json_object_get(l, "alert") == NULL) {
+		printf("contact: %s\n",
+		    client_str(l, "contact")[0] != '\0'
+			? client_str(l, "contact")
+			: "nobody");
+		return;
+	}
+	printf("%-16s %10s  %-5s by %s\n", client_str(l, "alert"),
+	    client_str(l, "limit"), client_str(l, "state"),
+	    client_str(l, "by"));
+}
+
 /* Nothing to show: the exit status says it. */
 static void
 print_nothing(json_t *a, void *arg)
@@ -114,22 +131,25 @@ print_nothing(json_t *a, void *arg)
 	(void)arg;
 }
 
+/* prefix: before each name. */
 static json_t *
-parse_settings(char **argv)
+parse_settings(char **argv, const char *prefix)
 {
 	json_t *settings = json_object();
 
 	for (; *argv != NULL; argv++) {
 		char *equals = strchr(*argv, '=');
+		char name[128];
 		json_t *value;
 
 		if (equals == NULL || equals == *argv) {
 			client_usage("a setting is name=value");
 		}
 		*equals = '\0';
+		(void)snprintf(name, sizeof(name), "%s%s", prefix, *argv);
 		value = json_string(equals + 1);
 		if (value == NULL ||
-		    json_object_set_new(settings, *argv, value) < 0) {
+		    json_object_set_new(settings, name, value) < 0) {
 			client_die(EX_DATAERR, "%s: not UTF-8", *argv);
 		}
 	}
@@ -148,6 +168,7 @@ static const struct verb {
 	{ "show", "account.show", true, false, print_account },
 	{ "why", "account.why", true, false, print_why },
 	{ "set", "account.set", true, true, print_nothing },
+	{ "alerts", "account.alerts", true, true, print_alert },
 	{ "pause", "account.pause", true, false, print_nothing },
 	{ "resume", "account.resume", true, false, print_nothing },
 	{ "delete", "account.delete", true, false, print_nothing },
@@ -169,6 +190,7 @@ main(int argc, char **argv)
 {
 	const struct verb *verb;
 	json_t *args = json_object();
+	bool is_alerts;
 
 	client_init(&argc, argv, usage);
 	verb = find_verb(argv[1]);
@@ -182,10 +204,17 @@ main(int argc, char **argv)
 	} else if (argc > 2) {
 		client_usage(NULL);
 	}
+	is_alerts = strcmp(verb->name, "alerts") == 0;
 	if (verb->has_settings) {
-		(void)json_object_set_new(
-		    args, "settings", parse_settings(argv + 3));
+		(void)json_object_set_new(args, "settings",
+		    parse_settings(argv + 3, is_alerts ? "alert_" : ""));
 	}
-	return client_call("accountd", verb->command, args,
-	    client_wants_json() ? NULL : verb->print, NULL);
+	/* With limits it is another way to say "set". */
+	is_alerts = is_alerts && argc > 3;
+	return client_call("accountd",
+	    is_alerts ? "account.set" : verb->command, args,
+	    client_wants_json() ? NULL
+		: is_alerts	? print_nothing
+				: verb->print,
+	    NULL);
 }

@@ -90,7 +90,40 @@ def test_one_tenants_bounces_move_its_score_quota_and_alerts_not_the_others(new_
     boat.restart()
     boat.send(good, "a@good.test", "last@sink.test")
     wait_count(boat, "good", "delivered", 11)
-    assert len(boat.events("alert")) == 2
+    assert sorted(e["name"] for e in boat.events("alert") if e["name"] != "key_made") == ["bounce_rate", "reputation"]
+
+
+def test_a_list_that_bounces_30_percent_slows_its_sender_and_nobody_else(new_packetboat, sink):
+    """Two tenants send at once, by real processes: score, quota, alerts and flow of one change, the other's do not."""
+    boat = new_packetboat(alert_volume="20", reputation_quotas="50:30", alert_reputation="70")
+    bad, good = boat.add_account("bad"), boat.add_account("good")
+    boat.add_domain(bad, "bad.test")
+    boat.add_domain(good, "good.test")
+    start = show(boat, "good")
+    sink.on("RCPT", "550 5.1.1 no such user", arg="gone")
+    with boat.login(bad) as one, boat.login(good) as two:
+        for n in range(10):
+            to = [f"gone{n}x{i}@sink.test" for i in range(3)] + [f"fine{n}x{i}@sink.test" for i in range(7)]
+            one.sendmail("a@bad.test", to, "From: a@bad.test\r\n\r\nlist\r\n")
+            two.sendmail("a@good.test", f"ok{n}@sink.test", "From: a@good.test\r\n\r\nreceipt\r\n")
+        wait_for(lambda: show(boat, "bad")["quota"] == 30, 30, "the quota of bad")
+        # The hour's quota is used: what bad sends now waits, and each message says so once.
+        for n in range(6):
+            one.sendmail("a@bad.test", f"later{n}@sink.test", "From: a@bad.test\r\n\r\nlist\r\n")
+            two.sendmail("a@good.test", f"more{n}@sink.test", "From: a@good.test\r\n\r\nreceipt\r\n")
+    wait_count(boat, "good", "delivered", 16)
+    wait_for(lambda: {"bounce_rate", "reputation", "quota"} <= set(show(boat, "bad")["alerts"]), 20, "bad's alerts")
+    waiting = [m for m in boat.queue_json() if m["sender"].endswith("@bad.test")]
+    assert len(waiting) >= 6
+    limited = [e["message_id"] for e in boat.events("rate_limit")]
+    assert len(limited) == len(set(limited))
+    assert {m["queue_id"] for m in waiting} <= set(limited)
+    assert not [m for m in boat.queue_json() if m["sender"].endswith("@good.test")]
+
+    now = show(boat, "good")
+    assert (now["quota"], now["quota_by"], now["alerts"]) == (start["quota"], start["quota_by"], [])
+    assert now["reputation"] >= start["reputation"] > show(boat, "bad")["reputation"]
+    assert now["statistics"]["rate_limited"]["total"] == now["statistics"]["bounces"]["total"] == 0
 
 
 def test_quota_set_by_hand_is_not_moved(packetboat, account):

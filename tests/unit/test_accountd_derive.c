@@ -53,6 +53,7 @@ open_all(struct world *w)
 	w->d.model = w->model;
 	assert_int_equal(tallies_load(w->store, &w->d.tallies), 0);
 	assert_int_equal(warm_counts_load(w->store, &w->d.warm), 0);
+	assert_int_equal(notices_load(w->store, 3, DAY, &w->d.notices), 0);
 }
 
 static void
@@ -61,6 +62,7 @@ close_all(struct world *w)
 	store_abort(&w->txn);
 	tallies_free(&w->d.tallies);
 	warm_counts_free(&w->d.warm);
+	notices_free(&w->d.notices);
 	store_close(&w->store);
 	model_free(&w->model);
 }
@@ -118,9 +120,11 @@ commit(struct world *w)
 {
 	assert_int_equal(tallies_write(w->d.tallies, w->txn), 0);
 	assert_int_equal(warm_counts_write(w->d.warm, w->txn), 0);
+	assert_int_equal(notices_write(w->d.notices, w->txn), 0);
 	assert_int_equal(store_commit(&w->txn), 0);
 	tallies_written(w->d.tallies, nothing, NULL);
 	warm_counts_written(w->d.warm);
+	(void)notices_written(w->d.notices);
 }
 
 static void
@@ -468,6 +472,128 @@ test_derive_counts_what_warming_addresses_send_over_restarts(void **state)
 	assert_int_equal(warm_counts(w, "192.0.2.1").tried, 0);
 }
 
+/* ---- alerts on their way --------------------------------------------------
+ */
+
+static const struct notice *
+only_notice(const struct world *w)
+{
+	size_t at = 0;
+
+	return notices_next(w->d.notices, &at);
+}
+
+static void
+raise(struct world *w, const char *name, uint64_t time_us)
+{
+	const struct schema_notice r = { .account = SHOP,
+		.name = str_of(name),
+		.text = STR("words"),
+		.time_us = time_us };
+
+	notices_add(w->d.notices, &r);
+}
+
+static void
+test_notices_stay_until_they_went_everywhere(void **state)
+{
+	struct world *w = *state;
+	uint64_t id;
+
+	begin(w);
+	raise(w, "bounce_rate", NEW_YEAR);
+	commit(w);
+	assert_false(only_notice(w)->is_durable);
+	notices_durable(w->d.notices);
+	assert_true(only_notice(w)->is_durable);
+	close_all(w);
+	open_all(w);
+	assert_int_equal(notices_count(w->d.notices), 1);
+	id = only_notice(w)->r.id;
+	assert_true(str_is(only_notice(w)->r.name, "bounce_rate"));
+	notices_done(w->d.notices, id, NOTICE_MAIL);
+	notices_done(w->d.notices, id, NOTICE_COMMAND);
+	begin(w);
+	commit(w);
+	close_all(w);
+	open_all(w);
+	assert_int_equal(only_notice(w)->r.done, NOTICE_MAIL | NOTICE_COMMAND);
+	/* The journal says that it has it. */
+	begin(w);
+	happens(w, EVENT_alert,
+	    &(struct event_alert){ ABOUT(SHOP, 0, NEW_YEAR),
+		.name = STR("bounce_rate"), .alert_id = id });
+	commit(w);
+	assert_int_equal(notices_count(w->d.notices), 0);
+	close_all(w);
+	open_all(w);
+	assert_int_equal(notices_count(w->d.notices), 0);
+}
+
+static void
+test_notices_numbers_rise_although_the_clock_stands(void **state)
+{
+	struct world *w = *state;
+
+	raise(w, "a", NEW_YEAR);
+	raise(w, "b", NEW_YEAR);
+	raise(w, "c", NEW_YEAR - DAY);
+	assert_true(str_is(notices_find(w->d.notices, NEW_YEAR)->r.name, "a"));
+	assert_true(
+	    str_is(notices_find(w->d.notices, NEW_YEAR + 1)->r.name, "b"));
+	assert_true(
+	    str_is(notices_find(w->d.notices, NEW_YEAR + 2)->r.name, "c"));
+}
+
+static void
+test_notices_beyond_the_limit_or_their_time_are_given_up(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < 4; i++) {
+		raise(w, "a", NEW_YEAR + i);
+	}
+	begin(w);
+	commit(w);
+	assert_int_equal(notices_count(w->d.notices), 3);
+	assert_null(notices_find(w->d.notices, NEW_YEAR));
+	notices_expire(w->d.notices, NEW_YEAR + DAY + 2);
+	begin(w);
+	commit(w);
+	assert_int_equal(notices_count(w->d.notices), 1);
+	assert_non_null(notices_find(w->d.notices, NEW_YEAR + 3));
+}
+
+static unsigned n_others;
+
+static void
+on_others(const struct account *a, const struct event_alert *e)
+{
+	n_others++;
+	assert_true(a == NULL || a->r.id == NEWS);
+	assert_true(str_is(e->name, "queue") || str_is(e->name, "tls"));
+}
+
+static void
+test_alerts_of_other_processes_are_passed_on(void **state)
+{
+	struct world *w = *state;
+
+	n_others = 0;
+	w->d.others_alert = on_others;
+	begin(w);
+	happens(w, EVENT_alert,
+	    &(struct event_alert){
+		ABOUT(SHOP, NEWS, NEW_YEAR), .name = STR("queue") });
+	happens(w, EVENT_alert,
+	    &(struct event_alert){ ABOUT(0, 0, NEW_YEAR), .name = STR("tls") });
+	happens(w, EVENT_alert,
+	    &(struct event_alert){
+		ABOUT(99, 0, NEW_YEAR), .name = STR("gone") });
+	commit(w);
+	assert_int_equal(n_others, 2);
+}
+
 int
 main(void)
 {
@@ -486,6 +612,10 @@ main(void)
 		T(test_derive_a_subaccount_may_allow_what_the_account_does_not),
 		T(test_derive_entries_made_by_hand_stay_as_they_are),
 		T(test_derive_counts_what_warming_addresses_send_over_restarts),
+		T(test_notices_stay_until_they_went_everywhere),
+		T(test_notices_numbers_rise_although_the_clock_stands),
+		T(test_notices_beyond_the_limit_or_their_time_are_given_up),
+		T(test_alerts_of_other_processes_are_passed_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,7 +89,7 @@ test_tally_late_events_count_in_the_longer_periods(void **state)
 static void
 test_tally_is_read_as_it_was_stored(void **state)
 {
-	struct tally t = { .alerts_on = 5, .alerts_told = 4 };
+	struct tally t = { .alerts_on = 5 };
 	struct tally back;
 	struct buf b = { 0 };
 
@@ -278,7 +278,15 @@ test_reputation_quotas_are_steps_that_rise(void **state)
 /* ---- alerts ---------------------------------------------------------------
  */
 
-static const struct alert_rules watched = { 100, 5, 30, 50, 90 };
+static const struct alert_rules watched = { .volume = 100,
+	.limit = {
+	    [ALERT_BOUNCE_RATE] = 5,
+	    [ALERT_COMPLAINT_RATE] = 30,
+	    [ALERT_REPUTATION] = 50,
+	    [ALERT_QUOTA] = 90,
+	    [ALERT_RISE] = 5,
+	    [ALERT_QUEUE_AGE] = 3600,
+	} };
 #define BIT(a) (1u << (a))
 
 static void
@@ -354,7 +362,127 @@ test_alerts_rules_of_0_are_off(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(alerts_judge(&none, &f, 0xf), 0);
+	assert_int_equal(alerts_judge(&none, &f, 0xff), 0);
+}
+
+/* An hour with so much mail, and what is on at its end. */
+static uint32_t
+hour(struct tally *t, uint32_t on, uint64_t *now, uint64_t n)
+{
+	struct alert_facts f = { .score_milli = 80000 };
+
+	*now += HOUR;
+	if (n != 0) {
+		tally_add(t, TALLY_SENT, *now, n);
+	}
+	f.sent = tally_hour_sent(t, *now, false);
+	f.sent_long = tally_hour_sent(t, *now, true);
+	f.usual_milli = t->usual_milli;
+	f.usual_hours = t->usual_hours;
+	return alerts_judge(&watched, &f, on);
+}
+
+static void
+test_alerts_tell_of_a_rise_once_and_that_it_is_over(void **state)
+{
+	struct tally t = { 0 };
+	uint64_t now = NEW_YEAR;
+	uint32_t on = 0;
+
+	(void)state;
+	/* A new account has no usual hour: nothing is a rise. */
+	assert_int_equal(hour(&t, on, &now, 5000), 0);
+	t = (struct tally){ 0 };
+	for (unsigned i = 0; i < 72; i++) {
+		on = hour(&t, on, &now, i % 24 < 8 ? 0 : 100);
+		assert_int_equal(on, 0);
+	}
+	assert_in_range(t.usual_milli, 99000, 101000);
+	assert_int_equal(hour(&t, on, &now, 499), 0);
+	(void)hour(&t, on, &now, 100);
+	on = hour(&t, on, &now, 800);
+	assert_int_equal(on, BIT(ALERT_RISE));
+	/* Early in the next hour nothing was sent yet: that ends nothing. */
+	on = hour(&t, on, &now, 1);
+	assert_int_equal(on, BIT(ALERT_RISE));
+	tally_add(&t, TALLY_SENT, now, 799);
+	on = hour(&t, on, &now, 800);
+	assert_int_equal(on, BIT(ALERT_RISE));
+	on = hour(&t, on, &now, 100);
+	assert_int_equal(on, BIT(ALERT_RISE));
+	assert_int_equal(hour(&t, on, &now, 100), 0);
+	/* A flood of an hour is not what is usual from now on. */
+	assert_true(t.usual_milli < 200000);
+}
+
+static void
+test_alerts_a_rise_of_little_mail_is_none(void **state)
+{
+	struct tally t = { 0 };
+	uint64_t now = NEW_YEAR;
+
+	(void)state;
+	for (unsigned i = 0; i < 48; i++) {
+		assert_int_equal(hour(&t, 0, &now, 1), 0);
+	}
+	assert_int_equal(hour(&t, 0, &now, 99), 0);
+	assert_int_equal(hour(&t, 0, &now, 100), BIT(ALERT_RISE));
+}
+
+static void
+test_alerts_queue_age_is_kept_until_somebody_knows(void **state)
+{
+	struct alert_facts f = {
+		.score_milli = 80000, .is_queue_known = true, .queue_s = 3599
+	};
+	uint32_t on = alerts_judge(&watched, &f, 0);
+
+	(void)state;
+	assert_int_equal(on, 0);
+	f.queue_s = 3600;
+	on = alerts_judge(&watched, &f, on);
+	assert_int_equal(on, BIT(ALERT_QUEUE_AGE));
+	f.queue_s = 2880;
+	assert_int_equal(alerts_judge(&watched, &f, on), on);
+	f.is_queue_known = false;
+	f.queue_s = 0;
+	assert_int_equal(alerts_judge(&watched, &f, on), on);
+	f.is_queue_known = true;
+	assert_int_equal(alerts_judge(&watched, &f, on), 0);
+}
+
+static void
+test_alerts_limits_of_an_account_are_its_own_or_nothing(void **state)
+{
+	struct schema_account a = { .id = 1 };
+	struct buf text = { 0 };
+	uint64_t limit = 77;
+
+	(void)state;
+	assert_false(alert_own_limit(&a, ALERT_QUEUE_AGE, &limit));
+	assert_int_equal(
+	    alert_set_limit(&a, ALERT_QUEUE_AGE, STR("90m"), &text), 0);
+	assert_true(alert_own_limit(&a, ALERT_QUEUE_AGE, &limit));
+	assert_int_equal(limit, 5400);
+	assert_int_equal(
+	    alert_set_limit(&a, ALERT_QUEUE_AGE, STR("0"), &text), 0);
+	assert_true(alert_own_limit(&a, ALERT_QUEUE_AGE, &limit));
+	assert_int_equal(limit, 0);
+	assert_int_equal(
+	    alert_set_limit(&a, ALERT_QUEUE_AGE, STR(""), &text), 0);
+	assert_false(alert_own_limit(&a, ALERT_QUEUE_AGE, &limit));
+	assert_int_equal(
+	    alert_set_limit(&a, ALERT_NETWORK, STR("no"), &text), 0);
+	assert_true(alert_own_limit(&a, ALERT_NETWORK, &limit));
+	assert_int_equal(limit, 0);
+	assert_int_equal(
+	    alert_set_limit(&a, ALERT_BOUNCE_RATE, STR("101"), &text), -EINVAL);
+	assert_int_equal(
+	    alert_set_limit(&a, ALERT_QUEUE_AGE, STR("31d"), &text), -EINVAL);
+	assert_int_equal(
+	    alert_set_limit(&a, ALERT_SECURITY, STR("1"), &text), -EINVAL);
+	assert_false(alert_own_limit(&a, ALERT_BOUNCE_RATE, &limit));
+	buf_fini(&text);
 }
 
 /* ---- how long addresses are suppressed ------------------------------------
@@ -413,6 +541,13 @@ main(void)
 		cmocka_unit_test(
 		    test_alerts_watch_reputation_complaints_and_quota),
 		cmocka_unit_test(test_alerts_rules_of_0_are_off),
+		cmocka_unit_test(
+		    test_alerts_tell_of_a_rise_once_and_that_it_is_over),
+		cmocka_unit_test(test_alerts_a_rise_of_little_mail_is_none),
+		cmocka_unit_test(
+		    test_alerts_queue_age_is_kept_until_somebody_knows),
+		cmocka_unit_test(
+		    test_alerts_limits_of_an_account_are_its_own_or_nothing),
 		cmocka_unit_test(test_suppress_times_grow_with_each_event),
 	};
 
