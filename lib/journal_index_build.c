@@ -22,6 +22,7 @@ struct build {
 	struct index_header head;
 	union {
 		struct event_accepted accepted;
+		struct event_refused refused;
 		uint64_t space[EVENT_STRUCT_MAX / sizeof(uint64_t)];
 	} event;
 };
@@ -71,6 +72,20 @@ add_accepted(struct build *b, const struct event_accepted *a)
 	}
 }
 
+/* It names itself what others find in the accepted event. */
+static void
+add_refused(struct build *b, const struct event_refused *e)
+{
+	struct str name = e->account_name;
+	struct str account;
+
+	add(b, journal_key(JOURNAL_KEY_SENDER, e->sender));
+	add(b, journal_key(JOURNAL_KEY_ACCOUNT, name));
+	if (str_split(&name, '/', &account)) {
+		add(b, journal_key(JOURNAL_KEY_ACCOUNT, account));
+	}
+}
+
 static void
 add_joined(struct build *b, unsigned type, uint64_t accept_lsn)
 {
@@ -109,6 +124,9 @@ add_record(struct build *b, const struct plog_record *rec, uint64_t time_us)
 			add_accepted(b, &b->event.accepted);
 		} else {
 			add_joined(b, rec->type, c.accept_lsn);
+		}
+		if (rec->type == EVENT_refused) {
+			add_refused(b, &b->event.refused);
 		}
 	}
 	if (c.time_us < b->now.first_us) {

@@ -7,6 +7,7 @@
 #include "conf.h"
 #include "log.h"
 #include "login.h"
+#include "refusals.h"
 #include "service.h"
 #include "session.h"
 #include "tx.h"
@@ -76,6 +77,7 @@ refuse_login(struct session *s, const char *mechanism, const char *user,
 	    s->ip, mechanism, text, str_safe(safe, sizeof(safe), str_of(user)));
 	client_note_failure(s->client);
 	s->auth_failures++;
+	refusals_note(s, "AUTH", text, NULL);
 	session_error(s, text);
 	if (s->auth_failures >= conf()->smtpd_auth_failure_limit) {
 		session_close(s, "421 4.7.0 Error: too many failed logins");

@@ -15,6 +15,7 @@
 
 /* With so many addresses known, those of no interest are forgotten. */
 #define SWEEP_FROM 4096
+#define MINUTE_US (60 * US_PER_S)
 
 struct network {
 	struct domain_ip ip;
@@ -26,8 +27,10 @@ struct client {
 	bool is_trusted;
 	unsigned connections;
 	unsigned failures;
-	uint64_t failed_us; /* the last one, monotonic */
-	uint64_t good_us;   /* the last login that did not fail; 0: none */
+	uint64_t failed_us;  /* the last one, monotonic */
+	uint64_t good_us;    /* the last login that did not fail; 0: none */
+	uint64_t refused_us; /* its minute of refusals began, monotonic */
+	uint64_t n_refused;  /* in it; 0: none of late */
 };
 
 static struct network *networks;
@@ -133,12 +136,15 @@ client_is_trusted(const struct domain_ip *ip)
 }
 
 static void
-forget_old_failures(struct client *c)
+forget_old(struct client *c)
 {
 	if (c->failures != 0 &&
 	    clock_mono_us() - c->failed_us >
 		conf()->smtpd_client_auth_failure_time) {
 		c->failures = 0;
+	}
+	if (c->n_refused != 0 && clock_mono_us() - c->refused_us >= MINUTE_US) {
+		c->n_refused = 0;
 	}
 }
 
@@ -154,7 +160,8 @@ is_good(const struct client *c)
 static bool
 is_of_no_interest(const struct client *c)
 {
-	return c->connections == 0 && c->failures == 0 && !is_good(c);
+	return c->connections == 0 && c->failures == 0 && c->n_refused == 0 &&
+	    !is_good(c);
 }
 
 static void
@@ -178,7 +185,7 @@ sweep(void)
 	while (map_next(clients, &at, &key, &value)) {
 		struct client *c = value;
 
-		forget_old_failures(c);
+		forget_old(c);
 		if (is_of_no_interest(c)) {
 			drop(c);
 		}
@@ -221,7 +228,7 @@ client_enter(const char *ip, bool is_trusted, const char **why)
 		(void)map_put(clients, str_of(c->ip), c);
 	}
 	c->is_trusted = is_trusted;
-	forget_old_failures(c);
+	forget_old(c);
 	*why = check_limits(c);
 	if (*why != NULL) {
 		return NULL;
@@ -251,4 +258,17 @@ void
 client_note_login(struct client *c)
 {
 	c->good_us = clock_mono_us();
+}
+
+bool
+client_note_refusal(struct client *c)
+{
+	forget_old(c);
+	if (c->n_refused >= conf()->submission_log_client_limit) {
+		return false;
+	}
+	if (c->n_refused++ == 0) {
+		c->refused_us = clock_mono_us();
+	}
+	return true;
 }

@@ -27,6 +27,10 @@ bool client_is_trusted(const struct domain_ip *ip);
 struct client *client_enter(const char *ip, bool is_trusted, const char **why);
 void client_leave(struct client *c);
 
+/* Something of it was refused: may that be written down, within
+ * submission_log_client_limit? */
+bool client_note_refusal(struct client *c);
+
 /* A login failed. */
 void client_note_failure(struct client *c);
 

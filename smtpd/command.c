@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "clock.h"
 #include "conf.h"
 #include "log.h"
 #include "service.h"
@@ -193,6 +194,7 @@ command_run(struct session *s, struct str line)
 	struct str args = line;
 	struct str verb = { 0 };
 
+	s->command_us = clock_mono_us();
 	(void)str_split(&args, ' ', &verb);
 	args = str_trim(args);
 	for (size_t i = 0; i < array_len(commands); i++) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "refusals.h"
 #include "service.h"
 #include "session.h"
 #include "tx.h"
@@ -70,6 +71,7 @@ session_refuse(
 		s->errors++;
 	}
 	log_reject(s, what, text, to);
+	refusals_note(s, what, text, to);
 	session_reply(s, text);
 }
 

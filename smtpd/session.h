@@ -89,6 +89,7 @@ struct session {
 	const char *auth_method;
 	struct ask *ask; /* of AUTH, MAIL or RCPT; NULL: none under way */
 
+	uint64_t command_us; /* when the last command came, monotonic */
 	uint16_t port;
 	char ip[46];
 	char helo[256];

@@ -23,6 +23,8 @@ static const char usage[] =
     "             [--tag tag] [--kind kind[,kind]] [--reply text]\n"
     "             [--source-ip ip] [--dest-ip ip] [--client-ip ip]\n"
     "             [--since time] [--until time]\n"
+    "       pblog [-c dir] [--json] [condition ...] submissions\n"
+    "             [--verdict accepted|refused] [--helo text]\n"
     "       pblog [-c dir] [--json] trace id\n";
 
 /* Written when so much is collected. */
@@ -45,6 +47,8 @@ enum option_id {
 	OPT_SOURCE_IP,
 	OPT_DEST_IP,
 	OPT_CLIENT_IP,
+	OPT_HELO,
+	OPT_VERDICT,
 	OPT_SINCE,
 	OPT_UNTIL,
 	OPT_COUNT,
@@ -67,6 +71,8 @@ static const struct option options[] = {
 	{ "source-ip", required_argument, NULL, OPT_SOURCE_IP },
 	{ "dest-ip", required_argument, NULL, OPT_DEST_IP },
 	{ "client-ip", required_argument, NULL, OPT_CLIENT_IP },
+	{ "helo", required_argument, NULL, OPT_HELO },
+	{ "verdict", required_argument, NULL, OPT_VERDICT },
 	{ "since", required_argument, NULL, OPT_SINCE },
 	{ "until", required_argument, NULL, OPT_UNTIL },
 	{ "count", no_argument, NULL, OPT_COUNT },
@@ -83,6 +89,8 @@ struct job {
 	bool follows;
 	bool wants_stats;
 	struct pblog_trace *trace; /* NULL: a search */
+	bool shows_submissions;
+	const char *verdict; /* NULL: any */
 	struct pblog_read *read;
 	struct pblog_match *match;
 	struct pblog_skip *skip;
@@ -180,6 +188,8 @@ take_option(struct job *j, int option, const char *arg)
 		[OPT_SOURCE_IP - OPT_ID] = &f->source_ip,
 		[OPT_DEST_IP - OPT_ID] = &f->dest_ip,
 		[OPT_CLIENT_IP - OPT_ID] = &f->client_ip,
+		[OPT_HELO - OPT_ID] = &f->helo,
+		[OPT_VERDICT - OPT_ID] = &j->verdict,
 		[OPT_LIMIT - OPT_ID] = NULL };
 
 	switch (option) {
@@ -218,6 +228,29 @@ take_option(struct job *j, int option, const char *arg)
 	}
 }
 
+/* What clients have asked for, and what they were told. */
+static void
+take_submissions(struct job *j)
+{
+	bool wants_all = j->verdict == NULL;
+	bool accepted = wants_all || strcmp(j->verdict, "accepted") == 0;
+	bool refused = wants_all || strcmp(j->verdict, "refused") == 0;
+
+	if (!accepted && !refused) {
+		client_usage("a verdict is accepted or refused");
+	}
+	if ((j->filter.kinds[0] | j->filter.kinds[1]) != 0) {
+		client_usage("submissions have no --kind: use --verdict");
+	}
+	j->shows_submissions = true;
+	if (accepted) {
+		(void)pblog_filter_kind(&j->filter, STR("accepted"));
+	}
+	if (refused) {
+		(void)pblog_filter_kind(&j->filter, STR("refused"));
+	}
+}
+
 /* "trace ID" shows everything about one message. */
 static void
 take_command(struct job *j, int argc, char **argv)
@@ -225,6 +258,13 @@ take_command(struct job *j, int argc, char **argv)
 	size_t n;
 	const struct event_desc *const *all = event_descs(&n);
 
+	if (argc == 1 && strcmp(argv[0], "submissions") == 0) {
+		take_submissions(j);
+		return;
+	}
+	if (j->verdict != NULL) {
+		client_usage("--verdict is for submissions");
+	}
 	if (argc == 0) {
 		return;
 	}
@@ -254,6 +294,9 @@ show(struct job *j, const struct event_view *v)
 		buf_u8(&j->out, '\n');
 	} else if (j->trace != NULL) {
 		pblog_trace_add(j->trace, &j->out, v);
+	} else if (j->shows_submissions) {
+		pblog_show_submission(&j->out, v);
+		buf_u8(&j->out, '\n');
 	} else {
 		pblog_show_line(&j->out, v);
 		buf_u8(&j->out, '\n');
@@ -261,6 +304,16 @@ show(struct job *j, const struct event_view *v)
 	if (j->out.len >= OUT_BYTES) {
 		write_out(j);
 	}
+}
+
+/* Mail that came in by the mx role, or that we wrote, nobody submitted. */
+static bool
+is_submission(const struct event_view *v)
+{
+	const struct event_accepted *a = v->event;
+
+	return v->type != EVENT_accepted ||
+	    (a->inbound == 0 && (a->flags & MESSAGE_OWN_DSN) == 0);
 }
 
 /* Everything that is there now. False: no more is wanted. */
@@ -276,6 +329,9 @@ scan(struct job *j)
 			return false;
 		}
 		if (!pblog_match(j->match, &rec, &v)) {
+			continue;
+		}
+		if (j->shows_submissions && !is_submission(&v)) {
 			continue;
 		}
 		j->found++;

@@ -24,7 +24,7 @@ struct pblog_match {
 	/* Texts that stand in the bytes of a record that fits: of any */
 	struct needle in_event[3];
 	/* and of an accepted event. */
-	struct needle in_message[5];
+	struct needle in_message[6];
 	struct verdict *verdicts;
 	union {
 		struct event_common common;
@@ -72,6 +72,7 @@ make_needles(struct pblog_match *m)
 	needle_make(&m->in_message[2], f->account);
 	needle_make(&m->in_message[3], f->tag);
 	needle_make(&m->in_message[4], f->client_ip);
+	needle_make(&m->in_message[5], f->helo);
 }
 
 static bool
@@ -106,7 +107,7 @@ pblog_match_new(const struct pblog_filter *f, struct pblog_read *r)
 	m->r = r;
 	m->asks_message = f->from != NULL || f->subject != NULL ||
 	    f->account != NULL || f->key != 0 || f->tag != NULL ||
-	    f->client_ip != NULL;
+	    f->client_ip != NULL || f->helo != NULL;
 	m->asks_event = f->to != NULL || f->domain != NULL ||
 	    f->reply != NULL || f->source_ip != NULL || f->dest_ip != NULL;
 	m->verdicts = mem_alloc(VERDICTS * sizeof(*m->verdicts));
@@ -193,7 +194,24 @@ message_fits(const struct pblog_filter *f, const struct event_accepted *a)
 	    (f->account == NULL || account_fits(a->account_name, f->account)) &&
 	    (f->key == 0 || a->key == f->key) &&
 	    (f->tag == NULL || has_tag(a->tags, f->tag)) &&
-	    (f->client_ip == NULL || str_is(a->submit_client_ip, f->client_ip));
+	    (f->client_ip == NULL ||
+		str_is(a->submit_client_ip, f->client_ip)) &&
+	    (f->helo == NULL || contains(a->submit_helo, f->helo));
+}
+
+/* What was refused has become no message; it says itself what it was. */
+static bool
+refused_fits(const struct pblog_filter *f, const struct event_refused *e)
+{
+	const struct event_accepted a = {
+		.sender = e->sender,
+		.account_name = e->account_name,
+		.key = e->key,
+		.submit_client_ip = e->submit_client_ip,
+		.submit_helo = e->submit_helo,
+	};
+
+	return message_fits(f, &a);
 }
 
 static struct verdict *
@@ -308,6 +326,7 @@ pblog_match(
 	}
 	view.event = &m->event;
 	if (m->asks_message && rec->type != EVENT_accepted &&
+	    rec->type != EVENT_refused &&
 	    !message_is_wanted(m, &view, c.accept_lsn)) {
 		return false;
 	}
@@ -316,6 +335,10 @@ pblog_match(
 	}
 	if (m->asks_message && rec->type == EVENT_accepted &&
 	    !message_is_wanted(m, &view, 0)) {
+		return false;
+	}
+	if (m->asks_message && rec->type == EVENT_refused &&
+	    !refused_fits(&m->f, view.event)) {
 		return false;
 	}
 	/* Only the envelope knows the recipient of some events. */

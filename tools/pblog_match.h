@@ -28,6 +28,7 @@ struct pblog_filter {
 	uint32_t key;
 	const char *tag;
 	const char *client_ip;
+	const char *helo;
 	/* of the recipient and the attempt */
 	const char *to;
 	const char *domain;

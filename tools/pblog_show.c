@@ -145,6 +145,77 @@ put_accepted(struct buf *out, const struct event_accepted *a)
 	put_text(out, "subject", a->subject);
 }
 
+static void
+put_refused(struct buf *out, const struct event_refused *e)
+{
+	put_text(out, "stage", e->stage);
+	put_address(out, "from", e->sender);
+	if (e->rcpt_to.len != 0) {
+		put_address(out, "to", e->rcpt_to);
+	}
+	put_text(out, "account", e->account_name);
+	put_number(out, "key", e->key);
+	put_text(out, "client", e->submit_client_ip);
+	put_text(out, "proto", e->submit_proto);
+	put_text(out, "text", e->smtp_text);
+	put_number(out, "omitted", e->omitted);
+}
+
+static const char *
+name_or(const char *dst, const char *other)
+{
+	return dst[0] != '\0' ? dst : other;
+}
+
+/* ms: from the command, or the final dot, to the reply. */
+static void
+put_call(struct buf *out, struct str account, uint32_t key, struct str client,
+    struct str helo, uint32_t ms)
+{
+	char text[256];
+
+	put_text(out, "account", account.len != 0 ? account : STR("-"));
+	put_number(out, "key", key);
+	put_text(out, "client", client);
+	put_sep(out);
+	buf_printf(
+	    out, "helo=%s", name_or(str_safe(text, sizeof(text), helo), "-"));
+	buf_printf(out, ", ms=%u", (unsigned)ms);
+}
+
+void
+pblog_show_submission(struct buf *out, const struct event_view *v)
+{
+	const struct event_accepted *a = v->event;
+	const struct event_refused *e = v->event;
+	char text[JSON_TIME_SIZE];
+	char id[UUID_TEXT_SIZE];
+
+	json_time(event_number(v, "time_us"), text);
+	if (v->type == EVENT_accepted) {
+		buf_printf(out, "%s accepted smtp/send: ", text);
+		put_call(out, a->account_name, a->key, a->submit_client_ip,
+		    a->submit_helo, a->submit_call_ms);
+		put_address(out, "from", a->sender);
+		put_number(out, "nrcpt", a->nrcpt);
+		uuid_print(&a->msgid, id);
+		buf_printf(out, ", reply=250 2.0.0 Thanks! Queued as: %s", id);
+		return;
+	}
+	buf_printf(out, "%s refused ", text);
+	put_safe(out, e->method);
+	buf_puts(out, ": ");
+	put_call(out, e->account_name, e->key, e->submit_client_ip,
+	    e->submit_helo, e->submit_call_ms);
+	put_address(out, "from", e->sender);
+	if (e->rcpt_to.len != 0) {
+		put_address(out, "to", e->rcpt_to);
+	}
+	put_text(out, "stage", e->stage);
+	put_text(out, "reply", e->smtp_text);
+	put_number(out, "omitted", e->omitted);
+}
+
 /* What the other kinds have, as far as they have it. */
 static void
 put_other(struct buf *out, const struct event_view *v)
@@ -173,6 +244,9 @@ pblog_show_facts(struct buf *out, const struct event_view *v)
 	switch (v->type) {
 	case EVENT_accepted:
 		put_accepted(out, v->event);
+		return;
+	case EVENT_refused:
+		put_refused(out, v->event);
 		return;
 	case EVENT_delivery:
 	case EVENT_deferral:

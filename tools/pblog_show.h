@@ -19,4 +19,8 @@ void pblog_show_line(struct buf *out, const struct event_view *v);
 /* The same from the kind on, without time and id. */
 void pblog_show_facts(struct buf *out, const struct event_view *v);
 
+/* One line, without its end, about an accepted or refused event: who asked for
+ * what, how long it took, and the reply. */
+void pblog_show_submission(struct buf *out, const struct event_view *v);
+
 #endif
