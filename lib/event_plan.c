@@ -116,8 +116,10 @@ plan_field(const struct event_desc *d, const struct rec_field *f, char *object,
 	if (d->has_common && is_common(f->name)) {
 		return EVENT_HOW_SKIP;
 	}
-	for (size_t i = 0; d->type == EVENT_accepted && i < array_len(special);
-	     i++) {
+	/* What was refused is called as what was accepted. */
+	bool is_special = d->type == EVENT_accepted || d->type == EVENT_refused;
+
+	for (size_t i = 0; is_special && i < array_len(special); i++) {
 		if (strcmp(f->name, special[i].field) == 0) {
 			copy_name(object, special[i].object,
 			    strlen(special[i].object));

@@ -66,7 +66,7 @@ def test_accepted_and_refused_submissions_are_found_with_their_replies(packetboa
     assert submissions(boat, "--account", "other") == []
     assert len(submissions(boat, "--helo", "TILL.")) == 3
     assert [e["stage"] for e in submissions(boat, "--reply", "authentication failed")] == ["AUTH"]
-    assert [e["stage"] for e in submissions(boat, "--from", "stranger@shop.test")] == ["MAIL"]
+    assert len(submissions(boat, "--from", "orders@shop.test")) == 3
     assert len(submissions(boat, "--client-ip", accepted["submit"]["client_ip"])) == 5
     assert submissions(boat, "--client-ip", "192.0.2.1") == []
 
