@@ -56,7 +56,6 @@ struct verdict {
 	struct str sign_domain;
 	bool has_return_domain; /* its bounce name leads here */
 	struct str pool;
-	bool is_unsigned;     /* refused for its From or sender */
 	bool is_pool_ignored; /* the one asked for may not be used */
 };
 

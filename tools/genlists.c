@@ -3,7 +3,7 @@
  * are made of, so that the two cannot differ. What the tables do not hold,
  * the comments beside their rows, is read from the .def files.
  *
- *   genlists events|parameters|messages LIB <template >page
+ *   genlists events|parameters|messages|classes|replies LIB <template >page
  *
  * A line "@LIST@" of the template becomes the list.
  */
@@ -17,6 +17,8 @@
 #include "ipc.h"
 #include "param.h"
 #include "reason.h"
+#include "reply_list.h"
+#include "roff.h"
 
 #define MARKER "@LIST@\n"
 
@@ -167,48 +169,10 @@ find_field(const char *row, const char *end_macro, const char *name)
 	return NULL;
 }
 
-/* ---- roff --------------------------------------------------------------- */
-
-/* Text that begins no request and escapes nothing. */
-static void
-put_roff(const char *s, size_t n)
-{
-	if (n != 0 && (s[0] == '.' || s[0] == '\'')) {
-		fputs("\\&", stdout);
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (s[i] == '\\') {
-			fputs("\\e", stdout);
-		} else {
-			putchar(s[i]);
-		}
-	}
-}
-
-/* Sentences, each on a line of its own. */
-static void
-put_sentences(const char *s, size_t n)
-{
-	size_t from = 0;
-
-	for (size_t i = 0; i + 2 < n; i++) {
-		if ((s[i] == '.' || s[i] == '?') && s[i + 1] == ' ' &&
-		    isupper((unsigned char)s[i + 2])) {
-			put_roff(s + from, i + 1 - from);
-			putchar('\n');
-			from = i + 2;
-		}
-	}
-	if (n > from) {
-		put_roff(s + from, n - from);
-		putchar('\n');
-	}
-}
-
 static void
 put_buf(struct buf *b)
 {
-	put_sentences((const char *)b->p, b->len);
+	roff_sentences((const char *)b->p, b->len);
 	buf_fini(b);
 }
 
@@ -317,7 +281,7 @@ put_event(const struct event_desc *d, const char *text, const char *attempt)
 	bool is_attempt = false;
 
 	printf(".It Cm %s Pq %u\n", d->name, (unsigned)d->type);
-	put_sentences(d->text, strlen(d->text));
+	roff_sentences(d->text, strlen(d->text));
 	for (const struct rec_field *f = d->fields; f->type != REC_T_END; f++) {
 		if (is_repeated(d, f, row, attempt)) {
 			is_attempt = is_attempt || p->how != EVENT_HOW_SKIP;
@@ -422,12 +386,12 @@ put_parameters(void)
 		printf(".It Ic %s Pq %s", p->name, param_type_name(p->type));
 		if (p->def[0] != '\0') {
 			printf(" , default Ql ");
-			put_roff(p->def, strlen(p->def));
+			roff_text(p->def, strlen(p->def));
 		} else {
 			printf(" , default empty");
 		}
 		printf("\n");
-		put_sentences(p->text, strlen(p->text));
+		roff_sentences(p->text, strlen(p->text));
 		if (p->type == PARAM_CHOICE) {
 			printf("One of:\n.Ql %s .\n", p->choices);
 		}
@@ -539,7 +503,7 @@ put_classes(void)
 		const struct reason_desc *d = reason_desc((enum reason)i);
 
 		printf(".It Ic %s\n", d->name);
-		put_sentences(d->text, strlen(d->text));
+		roff_sentences(d->text, strlen(d->text));
 	}
 	printf(".El\n");
 }
@@ -555,6 +519,8 @@ put_list(const char *which, const char *lib)
 		put_parameters();
 	} else if (strcmp(which, "classes") == 0) {
 		put_classes();
+	} else if (strcmp(which, "replies") == 0) {
+		reply_list_put();
 	} else if (strcmp(which, "messages") == 0) {
 		put_messages(lib);
 	} else {
@@ -569,8 +535,8 @@ main(int argc, char **argv)
 	bool found = false;
 
 	if (argc != 3) {
-		fail("usage: genlists events|parameters|messages|classes "
-		     "LIB <template >page");
+		fail("usage: genlists events|parameters|messages|classes|"
+		     "replies LIB <template >page");
 	}
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		if (strcmp(line, MARKER) == 0) {
