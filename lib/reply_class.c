@@ -7,7 +7,7 @@
 #include "buf.h"
 
 /* Text beyond this many bytes does not change the class. */
-#define TEXT_MAX 2048
+#define TEXT_MAX (REPLY_TEXT_SIZE - 1)
 
 struct own_rule {
 	struct reply_rule rule;
@@ -201,6 +201,17 @@ matter_init(struct matter *m, const struct reply_question *q)
 	while (str_split(&rest, '\n', &line)) {
 		matter_add_line(m, line_without_codes(line));
 	}
+}
+
+char *
+reply_text_fold(struct str text, char *dst)
+{
+	struct reply_question q = { .text = text };
+	struct matter m;
+
+	matter_init(&m, &q);
+	str_copy(dst, REPLY_TEXT_SIZE, (struct str){ m.text, m.len });
+	return dst;
 }
 
 static bool

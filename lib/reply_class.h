@@ -96,6 +96,14 @@ int reply_class_add_rule(
 /* The added rules in their order; NULL behind the last. */
 const struct reply_rule *reply_rules_get(const struct reply_rules *r, size_t i);
 
+/*
+ * The text as rules are compared with: lower case, single blanks, without
+ * codes at the beginnings of lines and without mail addresses; the beginning
+ * of a long one. dst has REPLY_TEXT_SIZE bytes. Returns dst.
+ */
+#define REPLY_TEXT_SIZE 2049
+char *reply_text_fold(struct str text, char *dst);
+
 /* rules may be NULL: only the built-in ones. */
 void reply_class(const struct reply_rules *rules,
     const struct reply_question *q, struct reply_answer *out);

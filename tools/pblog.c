@@ -7,12 +7,14 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "bounce_cf.h"
 #include "client.h"
 #include "pblog_match.h"
 #include "pblog_read.h"
 #include "pblog_show.h"
 #include "pblog_skip.h"
 #include "pblog_trace.h"
+#include "pblog_unknown.h"
 #include "time_parse.h"
 
 static const char usage[] =
@@ -25,7 +27,8 @@ static const char usage[] =
     "             [--since time] [--until time]\n"
     "       pblog [-c dir] [--json] [condition ...] submissions\n"
     "             [--verdict accepted|refused] [--helo text]\n"
-    "       pblog [-c dir] [--json] trace id\n";
+    "       pblog [-c dir] [--json] trace id\n"
+    "       pblog [-c dir] [--json] [condition ...] [--limit n] unknown\n";
 
 /* Written when so much is collected. */
 #define OUT_BYTES (64 * 1024)
@@ -88,7 +91,9 @@ struct job {
 	bool counts;
 	bool follows;
 	bool wants_stats;
-	struct pblog_trace *trace; /* NULL: a search */
+	struct pblog_trace *trace;     /* NULL: a search */
+	struct pblog_unknown *unknown; /* NULL: another command */
+	struct reply_rules *rules;     /* of unknown */
 	bool shows_submissions;
 	const char *verdict; /* NULL: any */
 	struct pblog_read *read;
@@ -251,6 +256,27 @@ take_submissions(struct job *j)
 	}
 }
 
+/* "unknown": failures, those that are tried again too. */
+static void
+begin_unknown(struct job *j)
+{
+	static const char *const kinds[] = { "deferral", "bounce",
+		"soft_bounce" };
+	struct buf error = { 0 };
+
+	if (j->follows) {
+		client_usage("unknown ends: not with --follow");
+	}
+	if (bounce_cf_load(client_conf()->dir, &j->rules, &error) < 0) {
+		client_die(EX_CONFIG, "%.*s", STR_ARG(buf_str(&error)));
+	}
+	buf_fini(&error);
+	for (size_t i = 0; i < array_len(kinds); i++) {
+		(void)pblog_filter_kind(&j->filter, str_of(kinds[i]));
+	}
+	j->unknown = pblog_unknown_new(j->rules);
+}
+
 /* "trace ID" shows everything about one message. */
 static void
 take_command(struct job *j, int argc, char **argv)
@@ -268,8 +294,14 @@ take_command(struct job *j, int argc, char **argv)
 	if (argc == 0) {
 		return;
 	}
+	if (strcmp(argv[0], "unknown") == 0 && argc == 1) {
+		begin_unknown(j);
+		return;
+	}
 	if (strcmp(argv[0], "trace") != 0 || argc != 2) {
-		client_usage(argc == 1 ? "trace which message?" : NULL);
+		client_usage(strcmp(argv[0], "trace") == 0 && argc == 1
+			? "trace which message?"
+			: NULL);
 	}
 	id_option(&j->filter, argv[1]);
 	for (size_t i = 0; i < n; i++) {
@@ -334,6 +366,10 @@ scan(struct job *j)
 		if (j->shows_submissions && !is_submission(&v)) {
 			continue;
 		}
+		if (j->unknown != NULL) {
+			j->found += pblog_unknown_add(j->unknown, &v);
+			continue;
+		}
 		j->found++;
 		show(j, &v);
 		if (j->limit != 0 && j->found >= j->limit) {
@@ -396,6 +432,9 @@ finish(struct job *j)
 {
 	if (j->counts) {
 		buf_printf(&j->out, "%llu\n", (unsigned long long)j->found);
+	} else if (j->unknown != NULL) {
+		pblog_unknown_show(
+		    j->unknown, j->limit, client_wants_json(), &j->out);
 	} else if (j->trace != NULL && !client_wants_json()) {
 		pblog_trace_end(j->trace, &j->out);
 	}
@@ -408,6 +447,8 @@ finish(struct job *j)
 		say_stats(pblog_stats(j->read));
 	}
 	pblog_trace_free(&j->trace);
+	pblog_unknown_free(&j->unknown);
+	reply_rules_free(&j->rules);
 	pblog_skip_free(&j->skip);
 	pblog_match_free(&j->match);
 	pblog_close(&j->read);

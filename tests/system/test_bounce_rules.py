@@ -79,3 +79,20 @@ def test_printed_rules_are_a_file_that_is_read(boat):
     rules = boat.tool("pbbounce", "rules").out
     boat.rules.write_text(rules)
     assert boat.tool("pbbounce", "rules").out.count("\n") > 2 * rules.count("\n") - 10
+
+
+def test_replies_that_no_rule_knows_are_listed_by_shape(boat, sink):
+    """What differs is masked; the shape can be put into bounce.cf, and is known then."""
+    for n in range(3):
+        sink.on("RCPT", f"550 5.0.0 Zork{n + 10} from [192.0.2.{n}] quirks <u{n}@sink.test> now", arg=f"u{n}@")
+        outcome(boat, "soft_bounce", f"u{n}@sink.test")
+    sink.on("RCPT", "550 5.0.0 Something else", arg="other@")
+    outcome(boat, "soft_bounce", "other@sink.test")
+    groups = boat.tool("pblog", "--json", "--since", "1h", "unknown").lines()
+    assert [(g["count"], g["code"]) for g in groups] == [(3, 550), (1, 550)], groups
+    assert groups[0]["shape"] == "from * quirks <> now" and groups[0]["host"] == "mx.sink.test"
+    assert "Zork10" in groups[0]["example"]
+    assert "something else" in boat.tool("pblog", "unknown").out
+
+    boat.rules.write_text(f'content "{groups[0]["shape"]}"\n')
+    assert [g["count"] for g in boat.tool("pblog", "--json", "unknown").lines()] == [1]

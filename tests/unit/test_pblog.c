@@ -22,6 +22,7 @@
 #include "pblog_show.h"
 #include "pblog_skip.h"
 #include "pblog_trace.h"
+#include "pblog_unknown.h"
 #include "time_parse.h"
 
 #define T0 1700000000000000ULL
@@ -630,6 +631,27 @@ test_needle_is_found_wherever_it_stands(void **state)
 }
 
 static void
+test_pblog_shape_keeps_what_replies_have_in_common(void **state)
+{
+	static const char *const pairs[][2] = {
+		{ "550 5.9.9 <ann@example.org>: flurb at mx1.example.org, id "
+		  "4F2a-9",
+		    "<>: flurb at * id" },
+		{ "550 Flurb [192.0.2.1]\n550 see https://x.example/?a=b now",
+		    "flurb * see * now" },
+		{ "550 12345", "" },
+		{ "450 Zap. Come   back", "zap. come back" },
+	};
+	char shape[PBLOG_SHAPE_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < array_len(pairs); i++) {
+		assert_string_equal(
+		    pblog_shape(str_of(pairs[i][0]), shape), pairs[i][1]);
+	}
+}
+
+static void
 test_time_parse_takes_what_people_type(void **state)
 {
 	const uint64_t now = 1763805600 * S;
@@ -678,6 +700,8 @@ main(void)
 		T(test_pblog_a_damaged_journal_file_gets_no_index),
 		cmocka_unit_test(test_needle_is_found_wherever_it_stands),
 #undef T
+		cmocka_unit_test(
+		    test_pblog_shape_keeps_what_replies_have_in_common),
 		cmocka_unit_test(test_time_parse_takes_what_people_type),
 	};
 
