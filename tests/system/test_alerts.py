@@ -1,5 +1,6 @@
 """Alerts: by webhook, mail and command, once per matter, also when the queue is stuck."""
 
+import pwd
 import re
 import signal
 import smtplib
@@ -171,3 +172,31 @@ def test_rules_are_listed_and_mistakes_are_named(packetboat):
         assert r.code == 65 and error in r.err, r
     r = boat.tool("pbaccount", "set", "shop", "contact=nobody", check=False)
     assert r.code == 65 and "contact: a mail address is needed, or nothing" in r.err
+
+
+@pytest.mark.root
+def test_started_by_root_the_command_is_nobody_with_nothing_of_ours(new_watched):
+    boat = new_watched(mode="root")
+    boat.tool("pbaccount", "add", "shop", "contact=ops@sink.test")
+    boat.add_key("shop")
+    wait_for(lambda: boat.told_of("key_made"), 20, "the command")
+    *_, uid, descriptors, _ = boat.told_of("key_made")[0]
+    assert int(uid) == pwd.getpwnam("nobody").pw_uid
+    assert int(descriptors) == 4  # 0, 1, 2, and that of ls
+
+
+def test_a_domain_that_fails_is_told_until_it_is_well(new_watched, name_server):
+    boat = new_watched(domain_grace_time="0s")
+    records = boat.add_domain(boat.add_account("shop"), "shop.test")
+    dkim = next(r for r in records if r["purpose"] == "dkim")
+    name_server.remove(dkim["name"].rstrip("."), dkim["type"])
+
+    def told(n):
+        boat.tool("pbdomain", "verify", "shop", "shop.test", check=False)
+        return len(boat.told_of("domain")) == n
+
+    wait_for(lambda: told(1), 30, "the alert")
+    name_server.add(dkim["name"].rstrip("."), dkim["type"], dkim["value"])
+    wait_for(lambda: told(2), 30, "the all-clear")
+    assert [t[1:3] for t in boat.told_of("domain")] == [["on", "shop"], ["over", "shop"]]
+    assert "shop.test is not verified" in boat.told_of("domain")[0][-1]

@@ -118,14 +118,11 @@ world_count(struct world *w, enum core_out_kind kind)
 	return n;
 }
 
-bool
-world_job(struct world *w, struct world_job *j)
+void
+world_take(const struct world *w, struct world_job *j)
 {
 	const struct core_job *from = &w->out.job;
 
-	if (!world_find(w, CORE_JOB)) {
-		return false;
-	}
 	*j = (struct world_job){ .id = from->id,
 		.path = from->path,
 		.site = from->site,
@@ -140,6 +137,15 @@ world_job(struct world *w, struct world_job *j)
 		j->ordinal[i] = from->rcpts[i].ordinal;
 		j->attempt[i] = from->rcpts[i].attempt;
 	}
+}
+
+bool
+world_job(struct world *w, struct world_job *j)
+{
+	if (!world_find(w, CORE_JOB)) {
+		return false;
+	}
+	world_take(w, j);
 	return true;
 }
 

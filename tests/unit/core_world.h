@@ -73,6 +73,8 @@ bool world_find(struct world *w, enum core_out_kind kind);
 unsigned world_count(struct world *w, enum core_out_kind kind);
 /* The next job; others outputs before it are dropped. */
 bool world_job(struct world *w, struct world_job *j);
+/* The job in w->out, which is one. */
+void world_take(const struct world *w, struct world_job *j);
 /* Takes up to max jobs. */
 unsigned world_jobs(struct world *w, struct world_job *j, unsigned max);
 

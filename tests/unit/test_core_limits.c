@@ -266,6 +266,67 @@ test_core_beyond_its_quota_mail_waits_for_the_hour_and_is_told_once(
 	world_fini(&w);
 }
 
+/* Counts what is told of the quota, and takes and delivers all jobs. */
+static unsigned
+deliver_all(struct world *w, unsigned *told, uint32_t *msgs, unsigned max)
+{
+	struct world_job j = { .n = 0 };
+	unsigned n = 0;
+
+	while (world_next(w)) {
+		*told += w->out.kind == CORE_RATE_LIMITED;
+		if (w->out.kind == CORE_JOB) {
+			assert_true(n < max);
+			world_take(w, &j);
+			msgs[n++] = j.msg;
+			(void)world_deliver(w, &j);
+		}
+	}
+	return n;
+}
+
+static void
+test_core_when_the_hour_allows_priority_goes_first_and_nobody_is_told_twice(
+    void **state)
+{
+	const struct core_tenant t = {
+		.account = 1, .weight = 100, .hourly_quota = 3
+	};
+	struct world w;
+	struct core_message m;
+	uint32_t priority[2], msgs[16];
+	uint32_t domain;
+	unsigned told = 0;
+
+	(void)state;
+	world_init(&w, NULL);
+	core_tenant_set(w.core, &t);
+	domain = world_domain(&w, "a.example");
+	world_pass_s(&w, 3600 - world_now_s(&w) % 3600);
+	for (unsigned i = 0; i < 9; i++) {
+		(void)world_mail(&w, 1, domain);
+	}
+	assert_int_equal(deliver_all(&w, &told, msgs, 16), 3);
+	assert_int_equal(told, 6);
+	for (unsigned i = 0; i < 2; i++) {
+		m = world_message(&w, 1);
+		m.class = CORE_PRIORITY;
+		priority[i] = world_send(&w, &m, domain, 1);
+	}
+	assert_int_equal(deliver_all(&w, &told, msgs, 16), 0);
+	assert_int_equal(told, 8);
+	world_pass_s(&w, 3600);
+	assert_int_equal(deliver_all(&w, &told, msgs, 16), 3);
+	assert_int_equal(msgs[0], priority[0]);
+	assert_int_equal(msgs[1], priority[1]);
+	world_pass_s(&w, 3600);
+	assert_int_equal(deliver_all(&w, &told, msgs, 16), 3);
+	world_pass_s(&w, 3600);
+	assert_int_equal(deliver_all(&w, &told, msgs, 16), 2);
+	assert_int_equal(told, 8);
+	world_fini(&w);
+}
+
 static void
 test_core_a_quota_limits_the_recipients_of_a_job(void **state)
 {
@@ -331,6 +392,8 @@ main(void)
 		    test_core_a_paused_tenant_waits_and_others_do_not),
 		cmocka_unit_test(
 		    test_core_beyond_its_quota_mail_waits_for_the_hour_and_is_told_once),
+		cmocka_unit_test(
+		    test_core_when_the_hour_allows_priority_goes_first_and_nobody_is_told_twice),
 		cmocka_unit_test(
 		    test_core_a_quota_limits_the_recipients_of_a_job),
 		cmocka_unit_test(
