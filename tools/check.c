@@ -15,6 +15,7 @@
 #include "client.h"
 #include "routes.h"
 #include "shaping.h"
+#include "smtp_path.h"
 
 static const char *const daemons[] = { "smtpd", "accountd", "signd", "qmgr",
 	"resolvd", "deliver", "bouncer", "webhookd" };
@@ -149,6 +150,38 @@ check_shaping(void)
 	buf_fini(&error);
 }
 
+/* Who is told of alerts when nothing else can be is not found out then. */
+static void
+check_alerts(void)
+{
+	const struct conf *c = client_conf();
+	char path[4096];
+	struct smtp_path contact;
+	const struct passwd *pw;
+
+	(void)snprintf(path, sizeof(path), "%.*s",
+	    (int)strcspn(c->alert_command, " \t"), c->alert_command);
+	if (path[0] != '\0' && (path[0] != '/' || access(path, X_OK) < 0)) {
+		mistake("alert_command: %s: %s", path,
+		    path[0] != '/' ? "is no absolute path" : strerror(errno));
+	}
+	pw = path[0] != '\0' && geteuid() == 0 ? getpwnam(c->alert_command_user)
+					       : NULL;
+	if (path[0] != '\0' && geteuid() == 0 &&
+	    (pw == NULL || pw->pw_uid == 0)) {
+		mistake("alert_command_user: %s: must be a user that exists, "
+			"and not root",
+		    c->alert_command_user);
+	}
+	(void)snprintf(path, sizeof(path), "<%s>", c->alert_contact);
+	if (c->alert_contact[0] != '\0' &&
+	    (smtp_path_parse(path, strlen(path), 0, &contact) < 0 ||
+		contact.domain_len == 0)) {
+		mistake(
+		    "alert_contact: %s: is no mail address", c->alert_contact);
+	}
+}
+
 static void
 check_users(void)
 {
@@ -205,6 +238,7 @@ check_installation(bool with_warnings)
 	check_programs();
 	check_certificate(with_warnings);
 	check_shaping();
+	check_alerts();
 	check_users();
 	check_delivery();
 	check_bounces();

@@ -200,3 +200,13 @@ def test_a_domain_that_fails_is_told_until_it_is_well(new_watched, name_server):
     wait_for(lambda: told(2), 30, "the all-clear")
     assert [t[1:3] for t in boat.told_of("domain")] == [["on", "shop"], ["over", "shop"]]
     assert "shop.test is not verified" in boat.told_of("domain")[0][-1]
+
+
+@pytest.mark.parametrize("parameter, value, error", [
+    ("alert_command", "tell me", "alert_command: tell: is no absolute path"),
+    ("alert_command", "/nowhere/tell me", "alert_command: /nowhere/tell: No such file or directory"),
+    ("alert_contact", "ops", "alert_contact: ops: is no mail address"),
+])
+def test_mistakes_about_alerts_are_found_before_the_start(make_packetboat, parameter, value, error):
+    r = make_packetboat(**{parameter: value}).tool("packetboat", "check", check=False)
+    assert r.code == 78 and error in r.err, r
