@@ -15,6 +15,8 @@
 /* Messages looked at in one go, and records read again for them. */
 #define LOOKS 8192
 #define READS 32
+/* Recipients looked at before that. */
+#define FEW 8
 /* Between two goes of a round. */
 #define PAUSE_US (5 * US_PER_MS)
 /* Between two rounds. */
@@ -116,15 +118,20 @@ warn(struct qmgr *q, const struct core_message *m, uint32_t msg,
 	free(late);
 }
 
-/* Whether the message is to be sent later: then each of its recipients waits
- * for its first attempt, so one is enough to see it. */
+/* Whether the record is worth reading: of few recipients, one is late. What
+ * is held, or to be sent later, is not read again in each round. */
 static bool
-is_scheduled(struct qmgr *q, uint32_t msg)
+may_be_late(struct qmgr *q, uint32_t msg)
 {
-	struct core_rcpt_view r;
+	struct core_rcpt_view few[FEW];
+	uint32_t n = core_message_rcpts(q->core, msg, few, FEW);
 
-	return core_message_rcpts(q->core, msg, &r, 1) == 0 ||
-	    (r.state == CORE_RCPT_WAITING && r.r.attempts == 0);
+	for (uint32_t i = 0; i < n && i < FEW; i++) {
+		if (is_late(&few[i], qmgr_now(q))) {
+			return true;
+		}
+	}
+	return n > FEW;
 }
 
 /* Tells the sender, if it is time. False: that took no reading. */
@@ -143,7 +150,7 @@ look(struct qmgr *q, uint32_t msg)
 	    (notes_at(q->notes, msg)->flags & NOTE_WARNED) ||
 	    core_message_get(q->core, msg, &m, &n) < 0 || m.accept_lsn == 0 ||
 	    uuid_wall_ms(&m.id) * 1000 + late_us > now_us ||
-	    is_scheduled(q, msg)) {
+	    !may_be_late(q, msg)) {
 		return false;
 	}
 	if (accepted_reread(q, &m.place, &record, &e) == 0) {

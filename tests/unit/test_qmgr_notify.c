@@ -11,7 +11,18 @@
 #include "fake_loop.h"
 #include "qmgr_world.h"
 
-#define HOUR_US (3600 * US_PER_S)
+/* A quarter of the time after which senders are warned. */
+#define QUARTER_US (180 * US_PER_S)
+
+static int
+begin(void **state)
+{
+	(void)world_setup(state);
+	world_conf("delay_warning_time = 12m\n");
+	world_start();
+	w.seg = world_seg(0, 1, 1);
+	return 0;
+}
 
 /* A message of an account that keeps its envelope sender. */
 static void
@@ -30,15 +41,15 @@ restart(void)
 
 /* So long every attempt is put off. */
 static void
-pass_deferring(unsigned hours)
+pass_deferring(unsigned quarters)
 {
-	for (unsigned i = 0; i < hours * 2; i++) {
+	for (unsigned i = 0; i < quarters * 2; i++) {
 		if (world_open_jobs() > 0) {
 			world_finish(OUTCOME_DEFERRED);
 		} else {
 			w.n_jobs = 0;
 		}
-		fake_loop_pass(HOUR_US / 2);
+		fake_loop_pass(QUARTER_US / 2);
 	}
 	world_settle();
 }
@@ -47,9 +58,9 @@ pass_deferring(unsigned hours)
 static void
 fail_at_last(void)
 {
-	w.n_jobs = 0;
-	while (world_queued() > 0 && w.n_jobs == 0) {
-		fake_loop_pass(HOUR_US / 6);
+	for (unsigned i = 0; i < 24 && world_open_jobs() == 0; i++) {
+		w.n_jobs = 0;
+		fake_loop_pass(QUARTER_US / 2);
 	}
 	world_finish(OUTCOME_FAILED);
 }
@@ -184,7 +195,7 @@ test_the_status_of_a_delay_is_that_of_the_last_reply(void **state)
 	world_settle();
 	fake_loop_pass(250 * US_PER_S);
 	world_result(&w.jobs[1], 0, OUTCOME_DEFERRED, "451 4.7.1 later");
-	fake_loop_pass(5 * HOUR_US);
+	fake_loop_pass(5 * QUARTER_US);
 	assert_int_equal(w.dsns, 1);
 	assert_string_equal(w.last_status, "4.7.1");
 }
@@ -195,7 +206,7 @@ test_a_delay_is_told_before_the_first_attempt_too(void **state)
 	(void)state;
 	(void)world_send(&(struct world_mail){ .flags = MESSAGE_PLAIN_SENDER,
 	    .rcpts = { "a@later.test", "b@later.test" } });
-	fake_loop_pass(5 * HOUR_US);
+	fake_loop_pass(5 * QUARTER_US);
 	assert_int_equal(w.n_jobs, 0);
 	assert_int_equal(w.dsns, 1);
 	assert_int_equal(w.told[DSN_DELAYED], 2);
@@ -217,7 +228,7 @@ test_what_is_sent_later_is_late_from_then_on(void **state)
 {
 	(void)state;
 	(void)world_send(&(struct world_mail){ .flags = MESSAGE_PLAIN_SENDER,
-	    .not_before_us = clock_wall_us() + 24 * HOUR_US });
+	    .not_before_us = clock_wall_us() + 24 * QUARTER_US });
 	pass_deferring(26);
 	assert_int_equal(w.dsns, 0);
 	pass_deferring(3);
@@ -235,7 +246,7 @@ test_the_time_of_the_warning_is_a_parameter(void **state)
 	pass_deferring(12);
 	assert_int_equal(w.dsns, 0);
 	world_kill();
-	world_conf("delay_warning_time = 13h\n");
+	world_conf("delay_warning_time = 39m\n");
 	world_start();
 	pass_deferring(2);
 	assert_int_equal(w.dsns, 1);
@@ -287,7 +298,7 @@ test_a_test_message_sends_nothing_to_its_sender(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, world_begin, world_end)
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, world_end)
 	const struct CMUnitTest tests[] = {
 		T(test_a_plain_sender_is_told_by_a_notification),
 		T(test_notify_never_means_no_notification),
