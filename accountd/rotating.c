@@ -8,8 +8,8 @@
 #include "domain.h"
 #include "domain_add.h"
 #include "domain_keys.h"
-#include "event.h"
 #include "expiry.h"
+#include "herald.h"
 #include "log.h"
 #include "service.h"
 
@@ -124,27 +124,15 @@ tell(const struct schema_domain *d)
 static void
 alert(const struct schema_domain *d, bool is_over)
 {
-	struct ipc_event_write m = { .kind = EVENT_alert };
-	struct peer *qmgr = service_peer(ROLE_QMGR, 0);
-	struct event_alert e = { .time_us = clock_wall_us(),
-		.account = d->account,
-		.name = STR(ALERT),
-		.is_over = is_over };
-	struct buf text = { 0 };
-	struct buf rec = { 0 };
+	const struct account *a = model_account(accountd.model, d->account);
 
-	buf_printf(&text,
-	    is_over ? "%.*s is signed with its new DKIM keys"
-		    : "%.*s has new DKIM keys: publish the records that "
-		      "pbdomain show prints as dkim-next",
-	    STR_ARG(d->name));
-	e.text = buf_str(&text);
-	if (qmgr != NULL && event_encode(&rec, EVENT_alert, &e) == 0) {
-		m.record = buf_str(&rec);
-		(void)peer_send(qmgr, IPC_event_write, 0, &m);
+	if (a != NULL) {
+		herald_tell(ALERT_DOMAIN, a, ALERT, is_over, "%.*s %s",
+		    STR_ARG(d->name),
+		    is_over ? "is signed with its new DKIM keys"
+			    : "has new DKIM keys: publish the records that "
+			      "pbdomain show prints as dkim-next");
 	}
-	buf_fini(&text);
-	buf_fini(&rec);
 }
 
 /* ---- the next keys ---------------------------------------------------------
