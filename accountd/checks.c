@@ -2,6 +2,7 @@
  * Checks of sending domains by resolvd: on request and on a schedule. Domains
  * that wait for their records, or have lost them, are looked at more often.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "accountd.h"
@@ -158,10 +159,10 @@ store_result(const struct domain *d, const struct ipc_domain_rep *rep)
 	}
 	change_abort(&c);
 	d = model_domain(accountd.model, account, buf_str(&name));
-	if (r < 0) {
+	if (r < 0 && r != -ENOSPC) { /* the store has said that */
 		log_error(
 		    "the check of a domain is not stored: %s", strerror(-r));
-	} else if (changed || old_dkim2 != d->r.dkim2_status) {
+	} else if (r == 0 && (changed || old_dkim2 != d->r.dkim2_status)) {
 		push_domain(d);
 		push_changed(account, 0);
 		if (changed) {

@@ -69,14 +69,23 @@ commands_pending(void)
 }
 
 void
+command_write_failed(struct tool *t, int error)
+{
+	tool_end(t, EX_TEMPFAIL, "the database cannot be written: %s%s",
+	    strerror(-error),
+	    error == -ENOSPC ? ": less than database_min_free is left on the "
+			       "file system of state_directory"
+			     : "");
+}
+
+void
 command_failed(struct tool *t, struct change **c, int error)
 {
 	change_abort(c);
 	if (error == -EMSGSIZE) {
 		tool_end(t, EX_DATAERR, "a value is too long");
 	} else {
-		tool_end(t, EX_TEMPFAIL, "the database cannot be written: %s",
-		    strerror(-error));
+		command_write_failed(t, error);
 	}
 }
 
@@ -190,7 +199,7 @@ commands_serve(struct tool *t)
 {
 	static const struct command *const tables[] = { account_commands,
 		key_commands, domain_commands, hook_commands, suppress_commands,
-		source_commands, explain_commands };
+		source_commands, explain_commands, backup_commands };
 
 	for (size_t i = 0; i < array_len(tables); i++) {
 		for (const struct command *c = tables[i]; c->fn != NULL; c++) {

@@ -20,6 +20,9 @@ const struct account *command_main_account(struct tool *t);
 /* An argument as a number, at most max; 0 when it is none. */
 uint32_t command_number(const struct tool *t, const char *name);
 
+/* Ends the tool after a change of the store failed with this error. */
+void command_write_failed(struct tool *t, int error);
+
 /* Ends the tool after a change that could not be made; c is freed. */
 void command_failed(struct tool *t, struct change **c, int error);
 
@@ -54,5 +57,6 @@ extern const struct command hook_commands[];
 extern const struct command suppress_commands[];
 extern const struct command source_commands[];
 extern const struct command explain_commands[];
+extern const struct command backup_commands[];
 
 #endif

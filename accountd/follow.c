@@ -18,6 +18,8 @@
 #define SLICE 500
 /* At the journal's end events are collected for so long. */
 #define WAIT_US (100 * US_PER_MS)
+/* While the database takes no changes. */
+#define WAIT_FULL_US US_PER_S
 
 static struct {
 	struct derive derive;
@@ -100,14 +102,41 @@ end_slice(enum journal_scan_status status)
 	}
 }
 
+/*
+ * Nothing beyond what is durable is ever read: such a place is of another
+ * journal, when the database was restored beside a new spool.
+ */
+static void
+check_journal(void)
+{
+	uint64_t end = journal_feed_durable();
+
+	if (end == 0 || follow.scan.place.after <= end) {
+		return;
+	}
+	log_warn("the journal is another one than before: it is read from "
+		 "its beginning");
+	journal_scan_close(&follow.scan);
+	journal_scan_init(&follow.scan, (struct journal_place){ 0 });
+	follow.had_cursor = false;
+}
+
 static void
 run(void *arg)
 {
-	struct journal_place before = follow.scan.place;
+	struct journal_place before;
 	enum journal_scan_status status = JOURNAL_SCAN_END;
-	int r = read_slice(&status);
+	int r;
 
+	check_journal();
+	before = follow.scan.place;
+	r = read_slice(&status);
 	(void)arg;
+	if (r == -ENOSPC && follow.txn == NULL) {
+		/* Nothing was read; the events stay where they are. */
+		loop_timer_arm(follow.timer, WAIT_FULL_US);
+		return;
+	}
 	if (r == 0 && before.after == follow.scan.place.after &&
 	    tallies_changed(accountd.tallies) == NULL &&
 	    !notices_are_changed(accountd.notices)) {

@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 
 #include "accountd.h"
+#include "backup.h"
 #include "follow.h"
 #include "guarded.h"
 #include "herald.h"
@@ -49,6 +50,9 @@ start(void)
 		.directory = ".",
 		.cache_size = conf()->database_cache_size,
 		.checkpoint_us = conf()->database_checkpoint_time,
+		.checkpoint_bytes = conf()->database_checkpoint_size,
+		.min_free = conf()->database_min_free,
+		.filter_bytes = conf()->suppression_filter_size,
 	};
 	struct buf error = { 0 };
 
@@ -73,6 +77,7 @@ start(void)
 		.sources = conf()->inet_interfaces_out,
 	};
 	ensure_instance();
+	backup_start();
 	herald_start();
 	uses_start();
 	guarded_start();

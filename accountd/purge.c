@@ -3,6 +3,8 @@
  * time. What a crash leaves behind belongs to nobody, as ids are not used
  * twice.
  */
+#include <errno.h>
+
 #include "accountd.h"
 #include "clock.h"
 #include "loop.h"
@@ -10,6 +12,7 @@
 
 #define BATCH 500
 #define PAUSE_US US_PER_MS
+#define PAUSE_FULL_US US_PER_S /* while the database takes no changes */
 
 struct purge {
 	struct purge *next;
@@ -24,13 +27,19 @@ static void
 work(void *arg)
 {
 	struct purge *p = purges;
+	int r;
 
 	(void)arg;
 	if (p == NULL) {
 		return;
 	}
-	if (suppressions_purge(
-		accountd.store, p->account, p->subaccount, BATCH) <= 0) {
+	r = suppressions_purge(
+	    accountd.store, p->account, p->subaccount, BATCH);
+	if (r == -ENOSPC) {
+		loop_timer_arm(timer, PAUSE_FULL_US);
+		return;
+	}
+	if (r <= 0) {
 		purges = p->next;
 		free(p);
 	}

@@ -1,5 +1,6 @@
 #include "sources.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "accountd.h"
@@ -138,7 +139,7 @@ store_source(const struct schema_source *new)
 		r = change_commit(&c);
 	}
 	change_abort(&c);
-	if (r < 0) {
+	if (r < 0 && r != -ENOSPC) { /* the store has said that */
 		log_error("the state of a source address is not stored: %s",
 		    strerror(-r));
 	}

@@ -1,5 +1,6 @@
 #include "standing.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "accountd.h"
@@ -175,7 +176,7 @@ write_changed(void)
 	if (r == 0) {
 		tallies_written(accountd.tallies, standing_tell_quota, NULL);
 		herald_committed();
-	} else {
+	} else if (r != -ENOSPC) { /* else the next slice writes them */
 		log_error("alerts are not stored: %s", strerror(-r));
 	}
 }

@@ -41,8 +41,11 @@ struct store_txn;
 
 struct store_options {
 	const char *directory;
-	uint64_t cache_size;	/* bytes */
-	uint64_t checkpoint_us; /* between checkpoints; 0: none */
+	uint64_t cache_size;	   /* bytes */
+	uint64_t checkpoint_us;	   /* between checkpoints; 0: none */
+	uint64_t checkpoint_bytes; /* written before one; 0: any number */
+	uint64_t min_free;	   /* bytes; with less there are no changes */
+	uint64_t filter_bytes;	   /* for suppressions' keys; 0: no filter */
 };
 
 /*
@@ -55,7 +58,8 @@ int store_open(const struct store_options *o, struct store **out,
 /* Waits for what is being synced (its callbacks run), and closes. */
 void store_close(struct store **s);
 
-/* Begins a transaction. -EIO when the database is broken. */
+/* Begins a transaction. -EIO when the database is broken; -ENOSPC while less
+ * than min_free is free: what was committed before is as durable as ever. */
 int store_begin(struct store *s, struct store_txn **out) MUST_CHECK;
 /* Returns 0, -ENOSPC, -ENOMEM or -EIO; then the transaction must be aborted. */
 int store_put(struct store_txn *t, enum store_table table, struct str key,
@@ -95,6 +99,17 @@ void store_sync(struct store *s, store_sync_fn *fn, void *arg);
 
 /* The same at once, waiting for the disk: only before the process is ready. */
 int store_sync_now(struct store *s) MUST_CHECK;
+
+/*
+ * Copies the store into the directory to, made if it is not there and emptied
+ * of logs if it is: all that was committed before the call, and perhaps what is
+ * committed until fn is called. Opening the copy recovers it. A thread does it;
+ * reading, changing and syncing go on. fn(arg, status) comes from the loop.
+ * Returns 0, -EBUSY while another copy is made, or -ENOSPC, when less than
+ * min_free would be left.
+ */
+int store_backup(
+    struct store *s, const char *to, store_sync_fn *fn, void *arg) MUST_CHECK;
 
 /* Forgets a callback by its argument (a tool that has gone away). */
 void store_sync_forget(struct store *s, void *arg);

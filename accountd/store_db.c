@@ -5,18 +5,24 @@
  */
 #include "store.h"
 
-#include <db.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
+#include "store_db.h"
+#include "store_filter.h"
+#include "store_helper.h"
+#include "store_space.h"
 #include "store_sync.h"
 
 #define LOG_BUFFER (1u << 20)
 #define LOG_FILE (8u << 20)
 #define LOCKS_MAX 100000
-#define FILE_NAME "packetboat.db"
+/* Of the log, beside the key and value of a record that is put: about. */
+#define LOG_OVERHEAD 100u
 
 static const char *const table_names[STORE_TABLES] = {
 	[STORE_INSTANCE] = "instance",
@@ -32,12 +38,6 @@ static const char *const table_names[STORE_TABLES] = {
 	[STORE_WARM] = "warm",
 	[STORE_WARM_SENT] = "warm_sent",
 	[STORE_NOTICE] = "notice",
-};
-
-struct store {
-	DB_ENV *env;
-	DB *tables[STORE_TABLES];
-	struct store_syncer *syncer;
 };
 
 struct store_txn {
@@ -56,19 +56,6 @@ on_error(const DB_ENV *env, const char *prefix, const char *text)
 	snprintf(last_words, sizeof(last_words), "%s", text);
 }
 
-/* The library's codes to ours. */
-static int
-to_errno(int r)
-{
-	if (r == 0) {
-		return 0;
-	}
-	if (r == DB_NOTFOUND) {
-		return -ENOENT;
-	}
-	return r == ENOSPC || r == ENOMEM ? -r : -EIO;
-}
-
 /* The same, where every failure is worth a line in the log. */
 static int
 failed(const char *what, int r)
@@ -78,22 +65,7 @@ failed(const char *what, int r)
 		    last_words[0] != '\0' ? ": " : "", last_words);
 		last_words[0] = '\0';
 	}
-	return to_errno(r);
-}
-
-static DBT
-dbt_in(struct str s)
-{
-	/* The library does not write to what it is given. */
-	union {
-		const char *in;
-		void *out;
-	} u = { .in = s.p };
-
-	return (DBT){ .data = u.out,
-		.size = (uint32_t)s.len,
-		.ulen = (uint32_t)s.len,
-		.flags = DB_DBT_USERMEM };
+	return store_errno(r);
 }
 
 static int
@@ -125,7 +97,7 @@ open_tables(struct store *s)
 	for (size_t i = 0; r == 0 && i < STORE_TABLES; i++) {
 		r = db_create(&s->tables[i], s->env, 0);
 		if (r == 0) {
-			r = s->tables[i]->open(s->tables[i], txn, FILE_NAME,
+			r = s->tables[i]->open(s->tables[i], txn, STORE_FILE,
 			    table_names[i], DB_BTREE, DB_CREATE | DB_THREAD,
 			    0600);
 		}
@@ -144,15 +116,22 @@ flush(void *engine)
 {
 	struct store *s = engine;
 
-	return to_errno(s->env->log_flush(s->env, NULL));
+	return store_errno(s->env->log_flush(s->env, NULL));
 }
 
+/* Without space it has to wait: the log is kept until then. */
 static int
 checkpoint(void *engine)
 {
 	struct store *s = engine;
+	int r;
 
-	return to_errno(s->env->txn_checkpoint(s->env, 0, 0, 0));
+	if (pthread_mutex_trylock(&s->no_checkpoint) != 0) {
+		return 0;
+	}
+	r = s->env->txn_checkpoint(s->env, 0, 0, 0);
+	pthread_mutex_unlock(&s->no_checkpoint);
+	return r == ENOSPC ? 0 : store_errno(r);
 }
 
 static const struct store_sync_ops sync_ops = { flush, checkpoint };
@@ -169,6 +148,11 @@ close_all(struct store *s)
 	if (s->env != NULL) {
 		(void)s->env->close(s->env, 0);
 	}
+	pthread_mutex_destroy(&s->no_checkpoint);
+	pthread_mutex_destroy(&s->writing);
+	store_filter_free(&s->filter);
+	free(s->copy_to);
+	free(s->directory);
 	free(s);
 }
 
@@ -180,6 +164,12 @@ store_open(const struct store_options *o, struct store **out, struct buf *error)
 	struct store *s = mem_alloc(sizeof(*s));
 	int r = db_env_create(&s->env, 0);
 
+	pthread_mutex_init(&s->no_checkpoint, NULL);
+	pthread_mutex_init(&s->writing, NULL);
+	s->directory = mem_strdup(o->directory);
+	s->space = (struct store_space){ .directory = s->directory,
+		.min_free = o->min_free };
+	s->checkpoint_bytes = o->checkpoint_bytes;
 	if (r == 0) {
 		r = configure(s->env, o);
 	}
@@ -194,9 +184,14 @@ store_open(const struct store_options *o, struct store **out, struct buf *error)
 		    o->directory, db_strerror(r),
 		    last_words[0] != '\0' ? ": " : "", last_words);
 		close_all(s);
-		return to_errno(r);
+		return store_errno(r);
 	}
 	s->syncer = store_syncer_new(&sync_ops, s, o->checkpoint_us);
+	if (o->filter_bytes > 0) {
+		s->filter = store_filter_new(o->filter_bytes);
+		s->filler = store_helper_new(
+		    store_fill_filter, s, store_filter_filled, s);
+	}
 	*out = s;
 	return 0;
 }
@@ -209,6 +204,9 @@ store_close(struct store **sp)
 	if (s == NULL) {
 		return;
 	}
+	atomic_store(&s->is_closing, true);
+	store_helper_free(&s->filler);
+	store_helper_free(&s->copier);
 	store_syncer_free(&s->syncer);
 	/* Only makes the next start faster. */
 	(void)s->env->txn_checkpoint(s->env, 0, 0, 0);
@@ -219,13 +217,28 @@ store_close(struct store **sp)
 int
 store_begin(struct store *s, struct store_txn **out)
 {
-	struct store_txn *t = mem_alloc(sizeof(*t));
-	int r = s->env->txn_begin(s->env, NULL, &t->txn, DB_TXN_NOSYNC);
+	struct store_txn *t;
+	bool began;
+	int r;
 
+	if (store_space_is_short(&s->space, &began)) {
+		if (began) {
+			/* While the pages can still be written: clean ones can
+			 * be replaced by those that look-ups need. */
+			store_syncer_checkpoint(s->syncer);
+		}
+		return -ENOSPC;
+	}
+	t = mem_alloc(sizeof(*t));
+	bug_on(s->is_in_txn); /* the two would wait for each other */
+	pthread_mutex_lock(&s->writing);
+	r = s->env->txn_begin(s->env, NULL, &t->txn, DB_TXN_NOSYNC);
 	if (r != 0) {
+		pthread_mutex_unlock(&s->writing);
 		free(t);
 		return failed("begin", r);
 	}
+	s->is_in_txn = true;
 	t->store = s;
 	*out = t;
 	return 0;
@@ -236,9 +249,13 @@ store_put(struct store_txn *t, enum store_table table, struct str key,
     struct str value)
 {
 	DB *db = t->store->tables[table];
-	DBT k = dbt_in(key);
-	DBT v = dbt_in(value);
+	DBT k = store_dbt(key);
+	DBT v = store_dbt(value);
 
+	t->store->written += key.len + value.len + LOG_OVERHEAD;
+	if (table == STORE_SUPPRESSION && t->store->filter != NULL) {
+		store_filter_add(t->store->filter, key);
+	}
 	return failed("put", db->put(db, t->txn, &k, &v, 0));
 }
 
@@ -246,8 +263,11 @@ int
 store_del(struct store_txn *t, enum store_table table, struct str key)
 {
 	DB *db = t->store->tables[table];
-	DBT k = dbt_in(key);
-	int r = db->del(db, t->txn, &k, 0);
+	DBT k = store_dbt(key);
+	int r;
+
+	t->store->written += key.len + LOG_OVERHEAD;
+	r = db->del(db, t->txn, &k, 0);
 
 	return r == DB_NOTFOUND ? 0 : failed("delete", r);
 }
@@ -256,7 +276,15 @@ int
 store_commit(struct store_txn **tp)
 {
 	struct store_txn *t = *tp;
+	struct store *s = t->store;
 	int r = t->txn->commit(t->txn, DB_TXN_NOSYNC);
+
+	s->is_in_txn = false;
+	pthread_mutex_unlock(&s->writing);
+	if (s->checkpoint_bytes > 0 && s->written > s->checkpoint_bytes) {
+		s->written = 0;
+		store_syncer_checkpoint(s->syncer);
+	}
 
 	free(t);
 	*tp = NULL;
@@ -272,6 +300,8 @@ store_abort(struct store_txn **tp)
 		/* A failing abort breaks the environment; the next call
 		 * tells. */
 		(void)t->txn->abort(t->txn);
+		t->store->is_in_txn = false;
+		pthread_mutex_unlock(&t->store->writing);
 		free(t);
 		*tp = NULL;
 	}
@@ -282,9 +312,15 @@ store_get(struct store *s, struct store_txn *t, enum store_table table,
     struct str key, struct buf *value)
 {
 	DB *db = s->tables[table];
-	DBT k = dbt_in(key);
+	DBT k = store_dbt(key);
 	DBT v = { .flags = DB_DBT_MALLOC };
-	int r = db->get(db, t != NULL ? t->txn : NULL, &k, &v, 0);
+	int r;
+
+	if (table == STORE_SUPPRESSION && s->filter != NULL &&
+	    !store_filter_may_have(s->filter, key)) {
+		return -ENOENT;
+	}
+	r = db->get(db, t != NULL ? t->txn : NULL, &k, &v, 0);
 
 	if (r == DB_NOTFOUND) {
 		return -ENOENT;

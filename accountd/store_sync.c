@@ -122,15 +122,21 @@ on_event(void *arg, unsigned ready)
 	call_back(s, synced, status);
 }
 
+void
+store_syncer_checkpoint(struct store_syncer *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->wants_checkpoint = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
 static void
 on_timer(void *arg)
 {
 	struct store_syncer *s = arg;
 
-	pthread_mutex_lock(&s->lock);
-	s->wants_checkpoint = true;
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
+	store_syncer_checkpoint(s);
 	loop_timer_arm(s->timer, s->checkpoint_us);
 }
 

@@ -26,6 +26,9 @@ struct store_syncer *store_syncer_new(
 /* Syncs what is asked for, calls back, ends the thread. */
 void store_syncer_free(struct store_syncer **s);
 
+/* A checkpoint soon, whenever the next one is due. */
+void store_syncer_checkpoint(struct store_syncer *s);
+
 /* As store_sync and store_sync_forget. */
 void store_syncer_ask(struct store_syncer *s, store_sync_fn *fn, void *arg);
 void store_syncer_forget(struct store_syncer *s, void *arg);

@@ -169,8 +169,7 @@ on_data(struct tool *t, struct str data, int is_last, void *arg)
 		changing_free(c);
 		tool_async(t, NULL, NULL, NULL);
 		tool_read(t, NULL, NULL);
-		tool_end(t, EX_TEMPFAIL, "the database cannot be written: %s",
-		    strerror(-r));
+		command_write_failed(t, r);
 	} else if (is_last) {
 		finish(c);
 	}

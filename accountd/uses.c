@@ -92,6 +92,10 @@ write_pending(void *arg)
 		return;
 	}
 	r = store_begin(accountd.store, &t);
+	if (r == -ENOSPC) {
+		loop_timer_arm(uses.timer, WRITE_US); /* it was logged */
+		return;
+	}
 	while (r == 0 && map_next(uses.pending, &at, &key, &value)) {
 		r = write_row(t, key, value);
 	}
@@ -257,6 +261,10 @@ uses_add(uint32_t key, struct str client_ip)
 		buf_clear(&row, SIZE_MAX);
 		choose_row(&row, key, client_ip);
 		u = map_get(uses.pending, buf_str(&row));
+	}
+	if (u == NULL && map_len(uses.pending) > PENDING_MAX) {
+		buf_fini(&row);
+		return; /* the database has taken none for a while */
 	}
 	if (u == NULL) {
 		u = mem_alloc(sizeof(*u));

@@ -3,10 +3,13 @@
  * connection: what Postfix's smtp-source cannot do. One blocking thread for
  * each session; any unexpected reply ends the program with an error.
  *
- *	submit [-d] [-s sessions] [-m messages] [-l bytes] [-f sender]
- *	    [-t recipient] user password port
+ *	submit [-adr] [-s sessions] [-m messages] [-l bytes] [-f sender]
+ *	    [-t recipient] [-k file | user password] port
  *
+ *	-a	no AUTH
  *	-d	many messages on a connection
+ *	-k	each connection takes another line of the file: user password
+ *	-r	each message goes to another address of the recipient's domain
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -35,7 +38,10 @@ struct session {
 
 static const char *sender = "bench@sender.example";
 static const char *recipient = "user@rcpt.example";
-static char login[1024]; /* base64 */
+static char **logins; /* base64; NULL: no AUTH */
+static size_t n_logins;
+static atomic_size_t next_login;
+static bool is_spread;
 static char *content;
 static size_t content_len;
 static uint16_t port;
@@ -145,7 +151,12 @@ begin(struct session *s)
 		die("STARTTLS", "the handshake failed");
 	}
 	say(s, "250", "EHLO client.example\r\n");
-	say(s, "235", "AUTH PLAIN %s\r\n", login);
+	if (n_logins > 0) {
+		/* A prime step: neighbours are of different accounts. */
+		size_t n = atomic_fetch_add(&next_login, 7919);
+
+		say(s, "235", "AUTH PLAIN %s\r\n", logins[n % n_logins]);
+	}
 }
 
 static void
@@ -158,10 +169,17 @@ end(struct session *s)
 }
 
 static void
-send_message(struct session *s)
+send_message(struct session *s, long number)
 {
 	say(s, "250", "MAIL FROM:<%s>\r\n", sender);
-	say(s, "250", "RCPT TO:<%s>\r\n", recipient);
+	if (is_spread) {
+		unsigned long n = (unsigned long)number * 2654435761UL;
+
+		say(s, "250", "RCPT TO:<user-%lx%s>\r\n", n,
+		    strchr(recipient, '@'));
+	} else {
+		say(s, "250", "RCPT TO:<%s>\r\n", recipient);
+	}
 	say(s, "354", "DATA\r\n");
 	put(s, content, content_len);
 	expect(s, "250");
@@ -172,14 +190,15 @@ run(void *arg)
 {
 	struct session s;
 	bool is_open = false;
+	long number;
 
 	(void)arg;
-	while (atomic_fetch_sub(&left, 1) > 0) {
+	while ((number = atomic_fetch_sub(&left, 1)) > 0) {
 		if (!is_open) {
 			begin(&s);
 			is_open = true;
 		}
-		send_message(&s);
+		send_message(&s, number);
 		if (!is_reused) {
 			end(&s);
 			is_open = false;
@@ -215,7 +234,7 @@ make_content(size_t size)
 }
 
 static void
-make_login(const char *user, const char *password)
+add_login(const char *user, const char *password)
 {
 	unsigned char raw[512];
 	int n = snprintf(
@@ -224,7 +243,47 @@ make_login(const char *user, const char *password)
 	if (n < 0 || (size_t)n >= sizeof(raw)) {
 		die("password", "too long");
 	}
-	(void)EVP_EncodeBlock((unsigned char *)login, raw, n);
+	if ((n_logins & (n_logins + 1)) == 0) { /* full, at 0, 1, 3, 7 ... */
+		logins = realloc(logins, (2 * n_logins + 1) * sizeof(*logins));
+	}
+	if (logins == NULL || (logins[n_logins] = malloc(1024)) == NULL) {
+		die("malloc", "no memory");
+	}
+	(void)EVP_EncodeBlock((unsigned char *)logins[n_logins++], raw, n);
+}
+
+static void
+read_logins(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char user[128], password[128];
+
+	if (f == NULL) {
+		die(path, "cannot be read");
+	}
+	while (fscanf(f, "%127s %127s", user, password) == 2) {
+		add_login(user, password);
+	}
+	(void)fclose(f);
+	if (n_logins == 0) {
+		die(path, "has no lines");
+	}
+}
+
+/* Who logs in, from what is left of the arguments; the port is the last. */
+static void
+take_operands(int argc, char **argv, bool has_auth)
+{
+	if (argc != (has_auth && n_logins == 0 ? 3 : 1)) {
+		fputs("usage: submit [options] [-a | -k file | user password] "
+		      "port\n",
+		    stderr);
+		exit(64);
+	}
+	if (argc == 3) {
+		add_login(argv[0], argv[1]);
+	}
+	port = (uint16_t)atoi(argv[argc - 1]);
 }
 
 static void
@@ -250,10 +309,20 @@ int
 main(int argc, char **argv)
 {
 	long sessions = 1, size = 4096, messages = 1;
+	bool has_auth = true;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "ds:m:l:f:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "adk:rs:m:l:f:t:")) != -1) {
 		switch (opt) {
+		case 'a':
+			has_auth = false;
+			break;
+		case 'k':
+			read_logins(optarg);
+			break;
+		case 'r':
+			is_spread = true;
+			break;
 		case 'd':
 			is_reused = true;
 			break;
@@ -276,13 +345,11 @@ main(int argc, char **argv)
 			return 64;
 		}
 	}
-	if (argc - optind != 3 || sessions < 1 || size < 1) {
-		fputs("usage: submit [options] user password port\n", stderr);
+	take_operands(argc - optind, argv + optind, has_auth);
+	if (sessions < 1 || size < 1) {
 		return 64;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
-	make_login(argv[optind], argv[optind + 1]);
-	port = (uint16_t)atoi(argv[optind + 2]);
 	make_content((size_t)size);
 	atomic_store(&left, messages);
 	tls = SSL_CTX_new(TLS_client_method());

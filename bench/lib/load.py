@@ -26,6 +26,7 @@ class Workload:
     reuse: bool = False  # many messages on a connection
     tls: bool = False
     dkim: bool = False
+    spread: bool = False  # each message to another address
 
 
 WORKLOADS = [
@@ -72,6 +73,7 @@ def generator(w: Workload, n: int, system, programs: pathlib.Path, recipient: st
     if w.reuse:
         common.append("-d")
     if w.tls:
-        return [str(programs / "submit"), *common, *system.login, str(system.port)]
+        spread = ["-r"] if w.spread else []
+        return [str(programs / "submit"), *common, *spread, *system.login, str(system.port)]
     return ["smtp-source", "-4", "-r", str(w.recipients), "-M", "client.example", "-C", "100", *common,
             f"127.0.0.1:{system.port}"]

@@ -1,0 +1,32 @@
+/*
+ * Which keys may be in a table? A Bloom filter (of blocks that are one cache
+ * line each) answers for nearly all that are not, so that the loop does not
+ * wait for a disk to hear of nothing. Keys are never taken out: a removed one
+ * costs a look-up until the next start.
+ *
+ * One thread may add while others add and ask.
+ */
+#ifndef ACCOUNTD_STORE_FILTER_H
+#define ACCOUNTD_STORE_FILTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "str.h"
+
+struct store_filter;
+
+/* Of so many bytes; below 10 bits a key it lets more and more through. Memory
+ * is only used where keys fall. Never NULL. */
+struct store_filter *store_filter_new(uint64_t bytes);
+void store_filter_free(struct store_filter **f); /* NULL allowed */
+
+void store_filter_add(struct store_filter *f, struct str key);
+
+/* All keys of the table were added: from now on it can say no. */
+void store_filter_complete(struct store_filter *f);
+
+/* False: the key is not in the table. */
+bool store_filter_may_have(const struct store_filter *f, struct str key);
+
+#endif
