@@ -10,12 +10,14 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 
+#include "backup.h"
 #include "check.h"
 #include "client.h"
 
 static const char usage[] =
     "usage: packetboat [-c DIR] start | start-fg | stop | reload | status | "
-    "check\n";
+    "check\n"
+    "       packetboat [-c DIR] backup | restore DIRECTORY\n";
 
 /* How long start waits for every daemon to be ready, and stop for the end. */
 #define START_SECONDS 60
@@ -197,10 +199,35 @@ status(void)
 	    "master", "status", json_object(), print_process, NULL);
 }
 
+/* ---- backup and restore --------------------------------------------------
+ */
+
+static int
+backup(const char *to)
+{
+	return backup_make(to, running_pid() != 0);
+}
+
+static int
+restore(const char *from)
+{
+	if (running_pid() != 0) {
+		client_die(EX_UNAVAILABLE,
+		    "the Packetboat mail system is running: stop it first");
+	}
+	return backup_restore(from);
+}
+
 int
 main(int argc, char **argv)
 {
 	client_init(&argc, argv, usage);
+	if (argc == 3 && strcmp(argv[1], "backup") == 0) {
+		return backup(argv[2]);
+	}
+	if (argc == 3 && strcmp(argv[1], "restore") == 0) {
+		return restore(argv[2]);
+	}
 	if (argc != 2) {
 		client_usage(NULL);
 	}
