@@ -1,5 +1,6 @@
 #include "herald.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -154,7 +155,7 @@ write_changed(void)
 	}
 	if (r == 0) {
 		herald_committed();
-	} else {
+	} else if (r != -ENOSPC) { /* the store has said that */
 		log_error("alerts are not stored: %s", strerror(-r));
 	}
 }
