@@ -86,21 +86,55 @@ exec_master(int ready_fd)
 	client_die(EX_UNAVAILABLE, "%s: %s", path, strerror(errno));
 }
 
+/*
+ * The daemons do not keep the terminal, or a pipe whose reader would wait for
+ * their end: what they say before their log is open goes through said_fd.
+ */
 static void NORETURN
-become_master(int ready_fd)
+become_master(int ready_fd, int said_fd)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	(void)setsid();
 	(void)dup2(null, STDIN_FILENO);
+	if (strcmp(client_conf()->log_to, "stderr") != 0) {
+		(void)dup2(null, STDOUT_FILENO);
+		(void)dup2(said_fd, STDERR_FILENO);
+	}
 	exec_master(ready_fd);
+}
+
+/* Repeats what comes from said until ready can be read. */
+static void
+wait_for_ready(int ready, int said)
+{
+	struct pollfd p[] = { { .fd = ready, .events = POLLIN },
+		{ .fd = said, .events = POLLIN } };
+	char text[4096];
+
+	do {
+		if (poll(p, 2, START_SECONDS * 1000) <= 0) {
+			client_die(EX_TEMPFAIL,
+			    "not ready after %d seconds: see the log",
+			    START_SECONDS);
+		}
+		if (p[1].revents != 0) {
+			ssize_t n = read(said, text, sizeof(text));
+
+			if (n > 0) {
+				(void)!write(STDERR_FILENO, text, (size_t)n);
+			} else {
+				p[1].fd = -1;
+			}
+			p[1].revents = 0;
+		}
+	} while (p[0].revents == 0);
 }
 
 static int
 start(void)
 {
-	struct pollfd p = { .events = POLLIN };
-	int fd[2], status = 0;
+	int fd[2], said[2], status = 0;
 	char byte;
 	pid_t pid;
 
@@ -108,7 +142,7 @@ start(void)
 		client_die(EX_UNAVAILABLE,
 		    "the Packetboat mail system is already running");
 	}
-	if (pipe(fd) < 0) {
+	if (pipe(fd) < 0 || pipe2(said, O_CLOEXEC) < 0) {
 		client_die(EX_OSERR, "pipe: %s", strerror(errno));
 	}
 	pid = fork();
@@ -117,14 +151,11 @@ start(void)
 	}
 	if (pid == 0) {
 		(void)close(fd[0]);
-		become_master(fd[1]);
+		become_master(fd[1], said[1]);
 	}
 	(void)close(fd[1]);
-	p.fd = fd[0];
-	if (poll(&p, 1, START_SECONDS * 1000) <= 0) {
-		client_die(EX_TEMPFAIL,
-		    "not ready after %d seconds: see the log", START_SECONDS);
-	}
+	(void)close(said[1]);
+	wait_for_ready(fd[0], said[0]);
 	if (read(fd[0], &byte, 1) == 1) {
 		return EX_OK;
 	}

@@ -253,6 +253,17 @@ def test_second_start_is_refused_and_the_first_lives(packetboat):
     assert packetboat.ready()
 
 
+def test_start_leaves_nobody_at_the_callers_pipes(make_packetboat):
+    """tool() reads the output to its end, which comes when the last process has closed it."""
+    boat = make_packetboat()
+    result = boat.tool("packetboat", "start")
+    try:
+        assert (result.out, result.err) == ("", "")
+        assert boat.ready()
+    finally:
+        boat.tool("packetboat", "stop")
+
+
 def test_stop_ends_all_processes(packetboat):
     pids = [p for daemon in packetboat.DAEMONS for p in packetboat.pids(daemon)]
     assert len(pids) >= len(packetboat.DAEMONS)
