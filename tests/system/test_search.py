@@ -6,7 +6,7 @@ import pytest
 
 from lib.wait import wait_for
 
-EVENTS = 120  # of a message each: more than two journal files
+EVENTS = 300  # of a message each: more than two journal files
 
 
 @pytest.fixture
