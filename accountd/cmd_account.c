@@ -23,7 +23,7 @@ json_of(const struct account *a)
 
 	return json_pack(
 	    "{s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:I, s:I, s:I, s:o, "
-	    "s:o, s:o, s:o}",
+	    "s:o, s:o, s:o, s:o}",
 	    "name", a->full_name, "id", (json_int_t)r->id, "status",
 	    r->is_paused ? "paused" : "active", "notes", command_text(r->notes),
 	    "contact", command_text(r->contact), "class",
@@ -33,8 +33,10 @@ json_of(const struct account *a)
 	    (json_int_t)r->max_connections, "queue", (json_int_t)r->queue_limit,
 	    "unsigned", command_text(r->unsigned_mail), "sender",
 	    command_text(r->sender), "forward_bounces",
-	    command_text(r->forward_bounces), "created",
-	    command_time(r->created_us));
+	    command_text(r->forward_bounces), "keep_content",
+	    r->keep_content != 0 ? json_integer(r->keep_content - 1)
+				 : json_null(),
+	    "created", command_time(r->created_us));
 }
 
 /* Every pool that the account names must be one. */

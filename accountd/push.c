@@ -104,6 +104,7 @@ make_tenant(const struct account *a, struct ipc_tenant *out)
 		.queue_limit = a->r.queue_limit,
 		.is_paused = s.is_paused,
 		.pool = s.pool,
+		.keep_content_s = s.keep_content_s,
 	};
 }
 

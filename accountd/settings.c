@@ -8,10 +8,19 @@
 #include "names.h"
 #include "smtp_path.h"
 
+#define KEEP_CONTENT_MAX_S (3650u * 86400)
+
 static struct str
 either(struct str own, struct str other)
 {
 	return own.len > 0 ? own : other;
+}
+
+/* Stored is one more, so that a subaccount can say 0. */
+static uint32_t
+keep_s(uint32_t stored)
+{
+	return stored != 0 ? stored - 1 : 0;
 }
 
 void
@@ -33,6 +42,9 @@ settings_of(const struct schema_account *account,
 		.forward_bounces =
 		    either(s->forward_bounces, account->forward_bounces),
 		.weight = s->weight != 0 ? s->weight : account->weight,
+		.keep_content_s =
+		    keep_s(s->keep_content != 0 ? s->keep_content
+						: account->keep_content),
 	};
 	if (str_is(out->pool, POOL_DEFAULT)) {
 		out->pool = STR(""); /* a subaccount's word against another */
@@ -224,6 +236,34 @@ set_alert(struct schema_account *a, struct str rule, struct str value,
 	return -EINVAL;
 }
 
+/* A time such as 36h or 7d, 0, or nothing: as the account says. */
+static int
+set_keep(struct str value, uint32_t *out, struct buf *error)
+{
+	static const char units[] = "smhd";
+	static const uint32_t seconds[] = { 1, 60, 3600, 86400 };
+	uint32_t unit = 1;
+	const char *at;
+	uint64_t n;
+
+	if (value.len == 0) {
+		*out = 0;
+		return 0;
+	}
+	at = strchr(units, value.p[value.len - 1]);
+	if (at != NULL && value.p[value.len - 1] != '\0') {
+		unit = seconds[at - units];
+		value.len--;
+	}
+	if (str_u64(value, KEEP_CONTENT_MAX_S / unit, &n) < 0) {
+		buf_puts(
+		    error, "a time up to 3650d is needed, such as 36h or 7d");
+		return -EINVAL;
+	}
+	*out = (uint32_t)n * unit + 1;
+	return 0;
+}
+
 int
 settings_set(struct schema_account *a, struct str name, struct str value,
     struct buf *error)
@@ -265,6 +305,9 @@ settings_set(struct schema_account *a, struct str name, struct str value,
 	if (str_is(name, "quota")) {
 		return set_quota(value, a, error);
 	}
+	if (str_is(name, "keep_content")) {
+		return set_keep(value, &a->keep_content, error);
+	}
 	if (str_is(name, "connections")) {
 		return set_number(
 		    value, UINT32_MAX, &a->max_connections, error);
@@ -274,7 +317,7 @@ settings_set(struct schema_account *a, struct str name, struct str value,
 	}
 	buf_puts(error,
 	    "the settings are alert_..., class, connections, contact, "
-	    "forward_bounces, notes, "
+	    "forward_bounces, keep_content, notes, "
 	    "pool, pools, queue, quota, sender, unsigned and weight");
 	return -EINVAL;
 }

@@ -20,6 +20,7 @@ struct settings {
 	struct str pools;	    /* that messages may name, by commas */
 	struct str forward_bounces; /* an address; empty: nowhere */
 	uint32_t weight;	    /* 1 to 1000 */
+	uint32_t keep_content_s; /* since acceptance; 0: until delivery only */
 };
 
 /* How the default pool is called where a name is needed. */

@@ -21,14 +21,16 @@ enum order_kind {
 	ORDER_REMOVE,
 	ORDER_REMOVE_LAZILY,
 	ORDER_REPLACE,
+	ORDER_RUN,
 };
 
 struct order {
 	struct order *next;
 	enum order_kind kind;
 	char path[PATH_SIZE];
-	char *content; /* of ORDER_REPLACE */
+	void *content; /* of ORDER_REPLACE; the job of ORDER_RUN */
 	size_t content_len;
+	int (*task)(void *job); /* of ORDER_RUN */
 	disk_done_fn *fn;
 	void *arg;
 	uint64_t number;
@@ -185,6 +187,8 @@ carry_out(struct order *o)
 		return remove_file(o);
 	case ORDER_REPLACE:
 		return replace(o);
+	case ORDER_RUN:
+		return o->task(o->content);
 	}
 	return -EINVAL;
 }
@@ -357,5 +361,16 @@ disk_replace(struct disk *d, const char *path, struct str content,
 
 	o->content = mem_dup(content.p, content.len);
 	o->content_len = content.len;
+	give_order(d, o);
+}
+
+void
+disk_run(struct disk *d, int (*task)(void *job), void *job, disk_done_fn *fn,
+    void *arg, uint64_t number)
+{
+	struct order *o = order_new(ORDER_RUN, "", fn, arg, number);
+
+	o->task = task;
+	o->content = job;
 	give_order(d, o);
 }

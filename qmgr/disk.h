@@ -42,4 +42,12 @@ void disk_remove_lazily(struct disk *d, const char *path);
 void disk_replace(struct disk *d, const char *path, struct str content,
     disk_done_fn *fn, void *arg, uint64_t number);
 
+/*
+ * Calls task(job) in the thread, which must touch nothing else of the process;
+ * its result is the status. job (from mem_alloc) is freed after fn, which may
+ * be NULL.
+ */
+void disk_run(struct disk *d, int (*task)(void *job), void *job,
+    disk_done_fn *fn, void *arg, uint64_t number);
+
 #endif

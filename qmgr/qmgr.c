@@ -12,6 +12,7 @@
 #include "dsn_due.h"
 #include "indexer.h"
 #include "jobs.h"
+#include "keep.h"
 #include "log.h"
 #include "map.h"
 #include "paths.h"
@@ -189,7 +190,7 @@ qmgr_empty(struct qmgr *q)
 static int
 make_directories(struct buf *error)
 {
-	static const char *const all[] = { "jrn", "ckp" };
+	static const char *const all[] = { "jrn", "ckp", "keep" };
 
 	for (size_t i = 0; i < array_len(all); i++) {
 		if (mkdir(all[i], 0750) < 0 && errno != EEXIST) {
@@ -296,6 +297,7 @@ qmgr_run(struct qmgr *q)
 	scan_segments(q);
 	scan_big(q);
 	release_all(q);
+	keep_run(q);
 	turn_wanted(q);
 }
 
@@ -303,6 +305,7 @@ void
 qmgr_close(struct qmgr *q)
 {
 	tools_fini(q);
+	keep_fini(q);
 	indexer_free(&q->indexer);
 	disk_free(&q->disk);
 	checkpoint_fini(q);

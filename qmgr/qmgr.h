@@ -66,6 +66,7 @@ struct qmgr {
 	struct disk *disk;
 	struct queue_age *queue_age; /* NULL: not running */
 	struct indexer *indexer;     /* NULL: no indexes are made */
+	struct loop_timer *keep_timer;
 	struct segs *segs;
 	struct notes *notes;
 	struct jobs *jobs;

@@ -7,7 +7,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "clock.h"
 #include "core_view.h"
+#include "keep.h"
 #include "log.h"
 #include "qmgr.h"
 
@@ -16,8 +18,8 @@ is_needed(struct qmgr *q, const struct seg *g)
 {
 	struct core_segment_view v;
 
-	if (q->jrn == NULL) {
-		return true; /* recovering: release_all looks at it later */
+	if (q->jrn == NULL || !q->has_tenants) {
+		return true; /* not yet: release_all looks at it later */
 	}
 	if (!g->is_read || g->is_removing || g->is_damaged || g->live != 0 ||
 	    g->jobs != 0) {
@@ -68,16 +70,31 @@ on_fact(void *arg, uint64_t lsn, uint64_t segid, uint64_t zero)
 	}
 }
 
+/* What accounts keep of it is durable elsewhere: it may go. */
+static void
+on_kept(void *arg, uint64_t segid, int status, int fd)
+{
+	struct event_segment_removed e = { .segid = segid };
+	struct qmgr *q = arg;
+
+	(void)fd;
+	if (status < 0) {
+		log_error("segment %016" PRIx64 " stays until the next start: "
+			  "what accounts keep of it cannot be copied: %s",
+		    segid, strerror(-status));
+		return;
+	}
+	qmgr_write(q, EVENT_segment_removed, &e, on_fact, segid, 0);
+}
+
 void
 release_segment(struct qmgr *q, struct seg *g)
 {
-	struct event_segment_removed e = { .segid = g->segid };
-
 	if (is_needed(q, g)) {
 		return;
 	}
 	g->is_removing = true;
-	qmgr_write(q, EVENT_segment_removed, &e, on_fact, g->segid, 0);
+	keep_segment(q, g->segid, on_kept);
 }
 
 void
@@ -89,6 +106,9 @@ release_all(struct qmgr *q)
 	while ((g = segs_next(q->segs, &at)) != NULL) {
 		if (g->is_damaged && segs_open(q->segs, g) == -ENOENT) {
 			g->is_damaged = false; /* somebody has removed it */
+		}
+		if (g->is_removing) {
+			continue;
 		}
 		if (g->is_removed_before) {
 			g->is_removing = true;
@@ -102,13 +122,16 @@ release_all(struct qmgr *q)
 /* ---- messages ----------------------------------------------------------- */
 
 static void
-on_big_settled(void *arg, uint64_t lsn, uint64_t number, uint64_t zero)
+on_big_settled(void *arg, uint64_t lsn, uint64_t number, uint64_t until_s)
 {
 	struct qmgr *q = arg;
 	char path[SEG_PATH_SIZE];
 
 	(void)lsn;
-	(void)zero;
+	if (until_s > qmgr_now(q) / US_PER_S) {
+		keep_big(q, number, until_s);
+		return;
+	}
 	big_path(number, path);
 	disk_remove_lazily(q->disk, path);
 }
@@ -122,7 +145,7 @@ release_message(struct qmgr *q, const struct core_out *o)
 	uuid_print(&o->id, id);
 	log_info("%s: removed", id);
 	if (big != 0) {
-		jrn_after(q->jrn, on_big_settled, big, 0);
+		jrn_after(q->jrn, on_big_settled, big, keep_until_s(q, o));
 	}
 	notes_clear(q->notes, o->msg);
 }

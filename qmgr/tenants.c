@@ -23,6 +23,7 @@ struct tenants {
 struct tenant {
 	uint32_t account;
 	uint32_t subaccount;
+	uint32_t keep_s;
 	char name[];
 };
 
@@ -87,6 +88,7 @@ tenants_set(struct qmgr *q, const struct ipc_tenant *m)
 		t = mem_alloc(sizeof(*t) + m->name.len + 1);
 		t->account = m->account;
 		t->subaccount = m->subaccount;
+		t->keep_s = m->keep_content_s;
 		memcpy(t->name, m->name.p, m->name.len);
 		(void)map_put_u64(q->tenants->by_id, id, t);
 		(void)map_put(q->tenants->names, m->name, t);
@@ -117,6 +119,39 @@ tenants_name(const struct qmgr *q, uint32_t account, uint32_t subaccount)
 	return t != NULL ? t->name : "";
 }
 
+uint32_t
+tenants_keep_s(const struct qmgr *q, uint32_t account, uint32_t subaccount)
+{
+	const struct tenant *t =
+	    map_get_u64(q->tenants->by_id, id_of(account, subaccount));
+
+	if (t == NULL) {
+		t = map_get_u64(q->tenants->by_id, id_of(account, 0));
+	}
+	return t != NULL ? t->keep_s : 0;
+}
+
+bool
+tenants_next_kept(const struct qmgr *q, size_t *at, uint32_t *account,
+    uint32_t *subaccount, uint32_t *keep_s)
+{
+	struct str key;
+	void *value;
+
+	while (map_next(q->tenants->by_id, at, &key, &value)) {
+		const struct tenant *t = value;
+
+		/* A subaccount may say that it is not. */
+		if (t->keep_s != 0 || t->subaccount != 0) {
+			*account = t->account;
+			*subaccount = t->subaccount;
+			*keep_s = t->keep_s;
+			return true;
+		}
+	}
+	return false;
+}
+
 void
 tenants_key(struct qmgr *q, const struct ipc_return_key *m)
 {
@@ -133,8 +168,13 @@ tenants_key(struct qmgr *q, const struct ipc_return_key *m)
 void
 tenants_end(struct qmgr *q)
 {
+	bool is_first = !q->has_tenants;
+
 	sources_end(q);
 	q->has_tenants = true;
+	if (is_first) {
+		release_all(q); /* what to keep of them is known now */
+	}
 	reconcile_check(q);
 }
 

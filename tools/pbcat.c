@@ -1,4 +1,5 @@
 /* pbcat(1): one message, as it is in the spool. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -6,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "client.h"
 #include "event.h"
@@ -160,6 +162,120 @@ find_by_qmgr(struct found *f, const char *text, const struct uuid *id)
 	return is_found;
 }
 
+/* "until-segment.idx" of those that are kept now, into the number and name. */
+static bool
+parse_kept_name(const char *name, char *base, size_t size)
+{
+	uint64_t until_s;
+	uint64_t segid;
+	char rest[8];
+
+	if (sscanf(name, "%10" SCNx64 "-%16" SCNx64 "%7s", &until_s, &segid,
+		rest) != 3 ||
+	    strcmp(rest, ".idx") != 0 || until_s <= (uint64_t)time(NULL)) {
+		return false;
+	}
+	(void)snprintf(
+	    base, size, "keep/%010" PRIx64 "-%016" PRIx64, until_s, segid);
+	return true;
+}
+
+/* The line of the index that begins with the id: two offsets. */
+static bool
+find_in_index(
+    const char *base, const char *id, uint64_t *off, uint64_t *content_off)
+{
+	char path[64];
+	char line[128];
+	size_t n = strlen(id);
+	bool is_found = false;
+	FILE *f;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s.idx", base);
+	fd = open_in_spool(path);
+	f = fd >= 0 ? fdopen(fd, "r") : NULL;
+	while (f != NULL && !is_found && fgets(line, sizeof(line), f) != NULL) {
+		is_found = strncmp(line, id, n) == 0 &&
+		    sscanf(line + n, " %" SCNu64 " %" SCNu64, off,
+			content_off) == 2;
+	}
+	if (f != NULL) {
+		(void)fclose(f);
+	}
+	return is_found;
+}
+
+static bool
+open_kept(struct found *f, const char *base, const struct uuid *id,
+    uint64_t off, uint64_t content_off)
+{
+	struct plog_reader r;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s.seg", base);
+	f->fd = open_in_spool(path);
+	if (f->fd < 0 || plog_reader_init(&r, f->fd) < 0) {
+		return false;
+	}
+	f->segid = r.segid;
+	plog_reader_fini(&r);
+	if (plog_read_record(f->fd, f->segid, off, &f->record, &f->rec) < 0) {
+		return false;
+	}
+	f->rec.content_off = content_off;
+	return take_event(f, id);
+}
+
+/* Its account keeps it for audits. */
+static bool
+find_kept(struct found *f, const struct uuid *id)
+{
+	char text[UUID_TEXT_SIZE];
+	int fd = open_in_spool("keep");
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	bool is_found = false;
+	uint64_t content_off;
+	uint64_t off;
+	struct dirent *e;
+	char base[48];
+
+	uuid_print(id, text);
+	while (d != NULL && !is_found && (e = readdir(d)) != NULL) {
+		is_found = parse_kept_name(e->d_name, base, sizeof(base)) &&
+		    find_in_index(base, text, &off, &content_off) &&
+		    open_kept(f, base, id, off, content_off);
+	}
+	if (d != NULL) {
+		(void)closedir(d);
+	}
+	return is_found;
+}
+
+/* A large message that is kept: keep/until-number.msg. */
+static int
+open_kept_big(uint64_t number)
+{
+	int fd = open_in_spool("keep");
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *e;
+	char own[32];
+	int found = -1;
+
+	(void)snprintf(own, sizeof(own), "-%016" PRIx64 ".msg", number);
+	while (d != NULL && found < 0 && (e = readdir(d)) != NULL) {
+		if (strlen(e->d_name) > 10 &&
+		    strcmp(e->d_name + 10, own) == 0) {
+			found =
+			    openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC);
+		}
+	}
+	if (d != NULL) {
+		(void)closedir(d);
+	}
+	return found;
+}
+
 /* ---- printing ----------------------------------------------------------- */
 
 /* The stored form back to lines: no stuffed dots, no CR; one part or both. */
@@ -239,6 +355,9 @@ put_big_file(const struct found *f, struct lines *l)
 	(void)snprintf(
 	    path, sizeof(path), "big/%016" PRIx64 ".msg", f->event.big_file);
 	fd = open_in_spool(path);
+	if (fd < 0 && errno == ENOENT) {
+		fd = open_kept_big(f->event.big_file);
+	}
 	if (fd < 0) {
 		client_die(EX_NOINPUT, "%s: %s", path, strerror(errno));
 	}
@@ -370,7 +489,8 @@ cat(const char *text, const struct parts *parts)
 	if (uuid_parse(str_of(text), &id) < 0) {
 		client_die(EX_DATAERR, "%s: not a message id", text);
 	}
-	if (!find_first_place(&f, &id) && !find_by_qmgr(&f, text, &id)) {
+	if (!find_first_place(&f, &id) && !find_by_qmgr(&f, text, &id) &&
+	    !find_kept(&f, &id)) {
 		if (client_is_down()) {
 			fprintf(stderr, "pbcat: %s: not found in the spool\n",
 			    text);
