@@ -313,6 +313,29 @@ test_a_pending_notification_outlives_a_restart(void **state)
 	assert_int_equal(world_queued(), 0);
 }
 
+/* Some journal files' worth of events from few messages. */
+static void
+deliver_at_length(int messages)
+{
+	char said[1001];
+
+	memset(said, 'x', sizeof(said) - 1);
+	said[sizeof(said) - 1] = '\0';
+	for (int i = 0; i < messages; i++) {
+		w.n_jobs = 0;
+		(void)send(&(struct world_mail){
+		    .rcpts = { "a@one.test", "b@one.test", "c@one.test",
+			"d@one.test", "e@one.test", "f@one.test" } });
+		for (uint32_t k = 0; k < w.n_jobs; k++) {
+			for (uint32_t n = 0; n < w.jobs[k].n; n++) {
+				world_result(
+				    &w.jobs[k], n, OUTCOME_DELIVERED, said);
+			}
+		}
+		world_settle();
+	}
+}
+
 static void
 test_old_journal_files_go_when_nothing_needs_them(void **state)
 {
@@ -321,13 +344,7 @@ test_old_journal_files_go_when_nothing_needs_them(void **state)
 	world_conf("journal_file_size = 64K\nevent_retention_size = 64M\n"
 		   "event_retention_time = 1h\n");
 	world_start();
-	(void)send(&(struct world_mail){ .rcpts = { "a@one.test" } });
-	world_finish(OUTCOME_DELIVERED);
-	for (int i = 0; i < 400; i++) {
-		w.n_jobs = 0;
-		(void)send(&(struct world_mail){ .rcpts = { "a@one.test" } });
-		world_finish(OUTCOME_DELIVERED);
-	}
+	deliver_at_length(40);
 	assert_int_equal(access("jrn/00000003.jrn", F_OK), 0);
 	fake_loop_pass(7200 * US_PER_S);
 	assert_int_not_equal(access("jrn/00000001.jrn", F_OK), 0);
@@ -350,11 +367,7 @@ test_finished_journal_files_get_indexes_again_when_lost(void **state)
 	world_conf("journal_file_size = 64K\nevent_retention_size = 64M\n"
 		   "event_retention_time = 1h\n");
 	world_start();
-	for (int i = 0; i < 200; i++) {
-		w.n_jobs = 0;
-		(void)send(&(struct world_mail){ .rcpts = { "a@one.test" } });
-		world_finish(OUTCOME_DELIVERED);
-	}
+	deliver_at_length(40);
 	wait_for_indexes();
 	/* One that is lost, and one without a journal file. */
 	assert_int_equal(unlink("jrn/00000003.idx"), 0);
