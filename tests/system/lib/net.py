@@ -32,12 +32,13 @@ class Addresses:
     """
 
     def __init__(self):
-        self.prefix = f"127.{random.randrange(2, 250)}.{random.randrange(2, 250)}"
+        self.networks = random.sample(range(2 * 256, 250 * 256), 64)
         self.used = 0
 
     def next(self) -> str:
+        high, low = divmod(self.networks[self.used // 250], 256)
         self.used += 1
-        return f"{self.prefix}.{self.used}"
+        return f"127.{high}.{low}.{(self.used - 1) % 250 + 1}"
 
 
 def accepts(address: str, port: int) -> bool:
