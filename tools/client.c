@@ -125,6 +125,44 @@ client_int(const json_t *o, const char *name)
 	return json_integer_value(json_object_get(o, name));
 }
 
+/* ---- arguments ------------------------------------------------------------
+ */
+
+void
+client_print_nothing(json_t *line, void *arg)
+{
+	(void)line;
+	(void)arg;
+}
+
+void
+client_set(json_t *args, const char *name, const char *value)
+{
+	if (value != NULL &&
+	    json_object_set_new(args, name, json_string(value)) < 0) {
+		client_die(EX_DATAERR, "%s: not UTF-8", name);
+	}
+}
+
+json_t *
+client_settings(char **words, const char *prefix)
+{
+	json_t *settings = json_object();
+
+	for (; *words != NULL; words++) {
+		char *equals = strchr(*words, '=');
+		char name[128];
+
+		if (equals == NULL || equals == *words) {
+			client_usage("a setting is name=value");
+		}
+		*equals = '\0';
+		(void)snprintf(name, sizeof(name), "%s%s", prefix, *words);
+		client_set(settings, name, equals + 1);
+	}
+	return settings;
+}
+
 /* ---- the control socket ------------------------------------------------- */
 
 /* The connected socket; -1, having said why, when the suite is not there. */

@@ -45,6 +45,19 @@ bool client_is_down(void);
 int client_call_data(const char *service, const char *command, json_t *args,
     int fd, void (*line)(json_t *line, void *arg), void *arg);
 
+/* For client_call where a command has nothing to show. */
+void client_print_nothing(json_t *line, void *arg);
+
+/* Sets an argument; value NULL: nothing. Text that is not UTF-8 ends the
+ * program with its line (65). */
+void client_set(json_t *args, const char *name, const char *value);
+
+/*
+ * Words of the form name=value as an object, with prefix before each name;
+ * another form ends the program with the usage. The words are cut.
+ */
+json_t *client_settings(char **words, const char *prefix);
+
 /* A string of an object, "" when missing; an integer, 0 when missing. */
 const char *client_str(const json_t *o, const char *name);
 json_int_t client_int(const json_t *o, const char *name);

@@ -123,39 +123,6 @@ print_alert(json_t *l, void *arg)
 	    client_str(l, "by"));
 }
 
-/* Nothing to show: the exit status says it. */
-static void
-print_nothing(json_t *a, void *arg)
-{
-	(void)a;
-	(void)arg;
-}
-
-/* prefix: before each name. */
-static json_t *
-parse_settings(char **argv, const char *prefix)
-{
-	json_t *settings = json_object();
-
-	for (; *argv != NULL; argv++) {
-		char *equals = strchr(*argv, '=');
-		char name[128];
-		json_t *value;
-
-		if (equals == NULL || equals == *argv) {
-			client_usage("a setting is name=value");
-		}
-		*equals = '\0';
-		(void)snprintf(name, sizeof(name), "%s%s", prefix, *argv);
-		value = json_string(equals + 1);
-		if (value == NULL ||
-		    json_object_set_new(settings, name, value) < 0) {
-			client_die(EX_DATAERR, "%s: not UTF-8", *argv);
-		}
-	}
-	return settings;
-}
-
 static const struct verb {
 	const char *name;
 	const char *command;
@@ -163,15 +130,15 @@ static const struct verb {
 	bool has_settings;
 	void (*print)(json_t *line, void *arg);
 } verbs[] = {
-	{ "add", "account.add", true, true, print_nothing },
+	{ "add", "account.add", true, true, client_print_nothing },
 	{ "list", "account.list", false, false, print_row },
 	{ "show", "account.show", true, false, print_account },
 	{ "why", "account.why", true, false, print_why },
-	{ "set", "account.set", true, true, print_nothing },
+	{ "set", "account.set", true, true, client_print_nothing },
 	{ "alerts", "account.alerts", true, true, print_alert },
-	{ "pause", "account.pause", true, false, print_nothing },
-	{ "resume", "account.resume", true, false, print_nothing },
-	{ "delete", "account.delete", true, false, print_nothing },
+	{ "pause", "account.pause", true, false, client_print_nothing },
+	{ "resume", "account.resume", true, false, client_print_nothing },
+	{ "delete", "account.delete", true, false, client_print_nothing },
 };
 
 static const struct verb *
@@ -207,14 +174,14 @@ main(int argc, char **argv)
 	is_alerts = strcmp(verb->name, "alerts") == 0;
 	if (verb->has_settings) {
 		(void)json_object_set_new(args, "settings",
-		    parse_settings(argv + 3, is_alerts ? "alert_" : ""));
+		    client_settings(argv + 3, is_alerts ? "alert_" : ""));
 	}
 	/* With limits it is another way to say "set". */
 	is_alerts = is_alerts && argc > 3;
 	return client_call("accountd",
 	    is_alerts ? "account.set" : verb->command, args,
 	    client_wants_json() ? NULL
-		: is_alerts	? print_nothing
+		: is_alerts	? client_print_nothing
 				: verb->print,
 	    NULL);
 }

@@ -126,13 +126,6 @@ print_row(json_t *d, void *arg)
 	    client_str(d, "checked"));
 }
 
-static void
-print_nothing(json_t *d, void *arg)
-{
-	(void)d;
-	(void)arg;
-}
-
 static const struct verb {
 	const char *name;
 	const char *command;
@@ -143,8 +136,8 @@ static const struct verb {
 	{ "show", "domain.show", print_domain },
 	{ "verify", "domain.verify", print_checks },
 	{ "rotate", "domain.rotate", print_domain },
-	{ "set", "domain.set", print_nothing },
-	{ "delete", "domain.delete", print_nothing },
+	{ "set", "domain.set", client_print_nothing },
+	{ "delete", "domain.delete", client_print_nothing },
 };
 
 static const struct verb *
@@ -159,14 +152,6 @@ find_verb(const char *name)
 }
 
 static void
-set_text(json_t *args, const char *name, const char *value)
-{
-	if (json_object_set_new(args, name, json_string(value)) < 0) {
-		client_die(EX_DATAERR, "%s: not UTF-8", name);
-	}
-}
-
-static void
 set_rotate_after(json_t *args, const char *setting)
 {
 	static const char name[] = "rotate_after=";
@@ -174,7 +159,7 @@ set_rotate_after(json_t *args, const char *setting)
 	if (strncmp(setting, name, sizeof(name) - 1) != 0) {
 		client_usage("the only setting is rotate_after");
 	}
-	set_text(args, "rotate_after", setting + sizeof(name) - 1);
+	client_set(args, "rotate_after", setting + sizeof(name) - 1);
 }
 
 int
@@ -194,10 +179,10 @@ main(int argc, char **argv)
 		set_rotate_after(args, argv[4]);
 	}
 	if (argc > 2) {
-		set_text(args, "account", argv[2]);
+		client_set(args, "account", argv[2]);
 	}
 	if (argc > 3) {
-		set_text(args, "domain", argv[3]);
+		client_set(args, "domain", argv[3]);
 	}
 	return client_call("accountd", verb->command, args,
 	    client_wants_json() ? NULL : verb->print, NULL);

@@ -145,15 +145,6 @@ explain(const json_t *args)
  */
 
 static void
-set_text(json_t *args, const char *name, const char *value)
-{
-	if (value != NULL &&
-	    json_object_set_new(args, name, json_string(value)) < 0) {
-		client_die(EX_DATAERR, "%s: not UTF-8", name);
-	}
-}
-
-static void
 set_address(json_t *args, const char *name, const char *value, unsigned flags)
 {
 	struct smtp_path path;
@@ -164,7 +155,7 @@ set_address(json_t *args, const char *name, const char *value, unsigned flags)
 		    "%s: \"%s\" is no address such as name@example.com", name,
 		    value);
 	}
-	set_text(args, name, value);
+	client_set(args, name, value);
 }
 
 int
@@ -180,7 +171,7 @@ main(int argc, char **argv)
 	while ((c = getopt(argc, argv, "a:f:F:k:r:")) != -1) {
 		switch (c) {
 		case 'a':
-			set_text(args, "account", optarg);
+			client_set(args, "account", optarg);
 			break;
 		case 'f':
 			sender = optarg;
@@ -189,7 +180,7 @@ main(int argc, char **argv)
 			from = optarg;
 			break;
 		case 'k':
-			set_text(args, "key", optarg);
+			client_set(args, "key", optarg);
 			break;
 		case 'r':
 			recipient = optarg;

@@ -89,21 +89,6 @@ print_count(json_t *h, void *arg)
 	}
 }
 
-static void
-print_nothing(json_t *h, void *arg)
-{
-	(void)h;
-	(void)arg;
-}
-
-static void
-set_text(json_t *args, const char *name, const char *value)
-{
-	if (json_object_set_new(args, name, json_string(value)) < 0) {
-		client_die(EX_DATAERR, "%s: not UTF-8", name);
-	}
-}
-
 /* Options into args; returns the index of the first operand. */
 static int
 take_options(int argc, char **argv, json_t *args)
@@ -120,7 +105,7 @@ take_options(int argc, char **argv, json_t *args)
 		if (c == '?') {
 			client_usage(NULL);
 		}
-		set_text(args, options[index].name, optarg);
+		client_set(args, options[index].name, optarg);
 	}
 	return optind;
 }
@@ -135,11 +120,15 @@ static const struct verb {
 } verbs[] = {
 	{ "add", "accountd", "hook.add", "url", NULL, print_new },
 	{ "list", "accountd", "hook.list", NULL, NULL, print_row },
-	{ "enable", "accountd", "hook.enable", "hook", NULL, print_nothing },
-	{ "disable", "accountd", "hook.disable", "hook", NULL, print_nothing },
+	{ "enable", "accountd", "hook.enable", "hook", NULL,
+	    client_print_nothing },
+	{ "disable", "accountd", "hook.disable", "hook", NULL,
+	    client_print_nothing },
 	{ "rotate", "accountd", "hook.rotate", "hook", NULL, print_new },
-	{ "settle", "accountd", "hook.settle", "hook", NULL, print_nothing },
-	{ "delete", "accountd", "hook.delete", "hook", NULL, print_nothing },
+	{ "settle", "accountd", "hook.settle", "hook", NULL,
+	    client_print_nothing },
+	{ "delete", "accountd", "hook.delete", "hook", NULL,
+	    client_print_nothing },
 	{ "status", "webhookd", "hook.status", NULL, NULL, print_status },
 	{ "test", "webhookd", "hook.test", "hook", NULL, print_test },
 	{ "replay", "webhookd", "hook.replay", "hook", "since", print_status },
@@ -182,7 +171,7 @@ take_verb(int *argc, char ***argv, json_t *args)
 		(*argc)--;
 		(*argv)++;
 		verb = find_in(dead_verbs, array_len(dead_verbs), (*argv)[1]);
-		set_text(args, "verb", verb->name);
+		client_set(args, "verb", verb->name);
 	} else {
 		verb = find_in(verbs, array_len(verbs), (*argv)[1]);
 	}
@@ -208,13 +197,13 @@ main(int argc, char **argv)
 		client_usage(NULL);
 	}
 	if (n > 0) {
-		set_text(args, "account", operand[0]);
+		client_set(args, "account", operand[0]);
 	}
 	if (n > 1) {
-		set_text(args, verb->second, operand[1]);
+		client_set(args, verb->second, operand[1]);
 	}
 	if (n > 2) {
-		set_text(args, verb->third, operand[2]);
+		client_set(args, verb->third, operand[2]);
 	}
 	return client_call(verb->service, verb->command, args,
 	    client_wants_json() ? NULL : verb->print, NULL);

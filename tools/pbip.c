@@ -177,45 +177,8 @@ print_check(json_t *s, void *arg)
 	    client_str(s, "state"));
 }
 
-static void
-print_nothing(json_t *a, void *arg)
-{
-	(void)a;
-	(void)arg;
-}
-
 /* ---- commands --------------------------------------------------------------
  */
-
-static json_t *
-parse_settings(char **argv)
-{
-	json_t *settings = json_object();
-
-	for (; *argv != NULL; argv++) {
-		char *equals = strchr(*argv, '=');
-		json_t *value;
-
-		if (equals == NULL || equals == *argv) {
-			client_usage("a setting is name=value");
-		}
-		*equals = '\0';
-		value = json_string(equals + 1);
-		if (value == NULL ||
-		    json_object_set_new(settings, *argv, value) < 0) {
-			client_die(EX_DATAERR, "%s: not UTF-8", *argv);
-		}
-	}
-	return settings;
-}
-
-static void
-set_text(json_t *args, const char *name, const char *value)
-{
-	if (json_object_set_new(args, name, json_string(value)) < 0) {
-		client_die(EX_DATAERR, "%s: not UTF-8", name);
-	}
-}
 
 static const struct verb {
 	const char *name;
@@ -227,15 +190,16 @@ static const struct verb {
 	void (*print)(json_t *line, void *arg);
 } verbs[] = {
 	{ "add", "source.add", 2, 2, true, { "address", "name" },
-	    print_nothing },
+	    client_print_nothing },
 	{ "list", "source.list", 0, 1, false, { "pool", NULL }, print_row },
 	{ "show", "source.show", 1, 1, false, { "address", NULL },
 	    print_source },
-	{ "set", "source.set", 1, 1, true, { "address", NULL }, print_nothing },
+	{ "set", "source.set", 1, 1, true, { "address", NULL },
+	    client_print_nothing },
 	{ "check", "source.check", 1, 1, false, { "address", NULL },
 	    print_check },
 	{ "delete", "source.delete", 1, 1, false, { "address", NULL },
-	    print_nothing },
+	    client_print_nothing },
 };
 
 static const struct verb *
@@ -260,11 +224,11 @@ make_args(const struct verb *verb, int argc, char **argv)
 		client_usage(NULL);
 	}
 	for (int i = 0; i < n; i++) {
-		set_text(args, verb->operands[i], argv[i]);
+		client_set(args, verb->operands[i], argv[i]);
 	}
 	if (verb->has_settings) {
 		(void)json_object_set_new(
-		    args, "settings", parse_settings(argv + n));
+		    args, "settings", client_settings(argv + n, ""));
 	}
 	return args;
 }

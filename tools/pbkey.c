@@ -57,21 +57,6 @@ print_key(json_t *k, void *arg)
 	}
 }
 
-static void
-print_nothing(json_t *k, void *arg)
-{
-	(void)k;
-	(void)arg;
-}
-
-static void
-set_text(json_t *args, const char *name, const char *value)
-{
-	if (json_object_set_new(args, name, json_string(value)) < 0) {
-		client_die(EX_DATAERR, "%s: not UTF-8", name);
-	}
-}
-
 /* Options into args; returns the index of the first operand. */
 static int
 take_options(int argc, char **argv, json_t *args)
@@ -96,7 +81,7 @@ take_options(int argc, char **argv, json_t *args)
 		if (c == 't') {
 			(void)json_object_set_new(args, "test", json_true());
 		} else {
-			set_text(args, options[index].name, optarg);
+			client_set(args, options[index].name, optarg);
 		}
 	}
 	return optind;
@@ -110,7 +95,7 @@ static const struct verb {
 	{ "add", "key.add", print_new },
 	{ "list", "key.list", print_row },
 	{ "show", "key.show", print_key },
-	{ "revoke", "key.revoke", print_nothing },
+	{ "revoke", "key.revoke", client_print_nothing },
 };
 
 static const struct verb *
@@ -127,19 +112,20 @@ find_verb(const char *name)
 static void
 take_operands(const struct verb *verb, int n, char **operand, json_t *args)
 {
-	bool by_id = verb->print == print_key || verb->print == print_nothing;
+	bool by_id =
+	    verb->print == print_key || verb->print == client_print_nothing;
 
 	if (by_id) {
 		if (n < 1 || n > 2) {
 			client_usage(NULL);
 		}
-		set_text(args, "id", operand[n - 1]);
+		client_set(args, "id", operand[n - 1]);
 		n--;
 	} else if (n > 1 || (n == 0 && verb->print == print_new)) {
 		client_usage(NULL);
 	}
 	if (n == 1) {
-		set_text(args, "account", operand[0]);
+		client_set(args, "account", operand[0]);
 	}
 }
 
