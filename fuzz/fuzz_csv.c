@@ -23,6 +23,9 @@ add(void *arg, const struct str *fields, size_t n)
 		}
 		csv_put(&r->text, fields[i]);
 	}
+	if (n == 1 && fields[0].len == 0) {
+		buf_puts(&r->text, "\"\""); /* not an empty line */
+	}
 	buf_puts(&r->text, n == 0 ? "-\r\n" : "\r\n");
 	return 0;
 }

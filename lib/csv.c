@@ -16,7 +16,7 @@ end_field(struct csv *c)
 static int
 end_row(struct csv *c, csv_fn *fn, void *arg)
 {
-	struct str fields[CSV_FIELDS_MAX];
+	struct str fields[CSV_FIELDS_MAX], row;
 	size_t from = 0;
 	int r = 0;
 
@@ -25,9 +25,12 @@ end_row(struct csv *c, csv_fn *fn, void *arg)
 		return 0;
 	}
 	end_field(c);
+	row = buf_str(&c->row);
 	for (size_t i = 0; i < c->n; i++) {
-		fields[i] = (struct str){ (const char *)c->row.p + from,
-			c->ends[i] - from };
+		size_t len = c->ends[i] - from;
+
+		fields[i] =
+		    len > 0 ? (struct str){ row.p + from, len } : STR("");
 		from = c->ends[i];
 	}
 	c->rows++;

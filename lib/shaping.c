@@ -146,7 +146,7 @@ static int
 begin_section(struct reader *r, struct str line)
 {
 	struct str name = { line.p + 1, line.len - 2 };
-	struct str word;
+	struct str word = STR("");
 	size_t kind = 0;
 
 	if (line.p[line.len - 1] != ']') {

@@ -32,6 +32,10 @@ next_word(struct str *rest, struct str *word)
 	size_t n = 0;
 
 	*rest = str_trim(*rest);
+	if (rest->len == 0) {
+		*word = STR("");
+		return false;
+	}
 	while (n < rest->len && rest->p[n] != ' ' && rest->p[n] != '\t') {
 		n++;
 	}
