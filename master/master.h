@@ -1,7 +1,7 @@
 /*
  * The parts of master: the only process that may run as root. It parses
- * nothing that comes from outside but the fixed-size words of its own
- * children and of administrators' tools.
+ * nothing that comes from outside but the messages of its own children and of
+ * administrators' tools; the text of an alert it hands on unread.
  */
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
