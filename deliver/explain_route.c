@@ -249,6 +249,20 @@ put_tls(struct tool *t, const struct ipc_job *m, const struct route *r,
 	}
 }
 
+/* It was asked for, and what is known instead holds. */
+static void
+put_sts_failure(struct tool *t, const struct route *r)
+{
+	explain_put(t,
+	    &(struct explain){ .decision = "mta-sts",
+		.by = "mta_sts_retry_time, mta_sts_retry_time_limit; "
+		      "pbtls why, pbtls refresh",
+		.details = json_pack("{s:s, s:I}", "mta_sts_error",
+		    r->sts_error, "expires", (json_int_t)r->sts_retry_s) },
+	    "the policy of %s could not be fetched: %s", r->next_hop,
+	    r->sts_error);
+}
+
 static void
 answer(struct tool *t, const struct route *r)
 {
@@ -272,6 +286,9 @@ answer(struct tool *t, const struct route *r)
 			.outcome = EXPLAIN_WAIT,
 			.by = "pbip: the source address" },
 		    "no host has an address of the family of %s", source);
+	}
+	if (r->sts_error != NULL) {
+		put_sts_failure(t, r);
 	}
 	put_tls(t, &m, r, targets, n);
 	tool_end(t, EX_OK, NULL);

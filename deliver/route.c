@@ -83,6 +83,7 @@ route_release(struct route **rp)
 		bug_on(!TAILQ_EMPTY(&r->waiting) || !TAILQ_EMPTY(&r->watchers));
 		free(r->next_hop);
 		free(r->reason);
+		free(r->sts_error);
 		for (unsigned i = 0; i < r->n_hosts; i++) {
 			free(r->hosts[i].tlsa);
 		}
@@ -361,16 +362,29 @@ fail(struct route *r, enum dns_status status, struct str reason)
 }
 
 static void
+set_sts(struct route *r, const struct ipc_plan_rep *rep)
+{
+	char error[256];
+
+	r->sts_mode = rep->sts_mode <= STS_ENFORCE
+	    ? (enum sts_mode)rep->sts_mode
+	    : STS_NONE;
+	(void)str_safe(r->sts_id, sizeof(r->sts_id), rep->sts_id);
+	free(r->sts_error);
+	r->sts_error = rep->sts_error.len > 0
+	    ? mem_strdup(str_safe(error, sizeof(error), rep->sts_error))
+	    : NULL;
+	r->sts_retry_s = rep->sts_retry_s;
+}
+
+static void
 set_plan(struct route *r, const struct ipc_plan_rep *rep)
 {
 	r->status = (enum dns_status)rep->status;
 	set_reason(r, rep->reason);
 	set_expiry(r, rep->ttl_s);
 	set_hosts(r, rep->plan);
-	r->sts_mode = rep->sts_mode <= STS_ENFORCE
-	    ? (enum sts_mode)rep->sts_mode
-	    : STS_NONE;
-	(void)str_safe(r->sts_id, sizeof(r->sts_id), rep->sts_id);
+	set_sts(r, rep);
 	if (r->status == DNS_OK && r->n_hosts == 0) {
 		r->status = DNS_NO_ADDRESS;
 	}

@@ -38,6 +38,8 @@ struct route {
 	uint64_t asked_us;
 	enum sts_mode sts_mode; /* of the domain's policy */
 	char sts_id[PLAN_STS_ID_MAX + 1];
+	char *sts_error;      /* why it could not be fetched; NULL: it was */
+	uint64_t sts_retry_s; /* not again before, since 1970 */
 	unsigned n_hosts;
 	struct route_host *hosts; /* by preference */
 	struct job_list waiting;

@@ -26,6 +26,22 @@ check_line(struct sts_known *k)
 	buf_fini(&twice);
 }
 
+static void
+check_failure(const char *domain, const struct sts_failure *f)
+{
+	char name[DOMAIN_NAME_MAX + 1];
+	struct buf line = { 0 };
+	struct sts_failure again;
+	int r;
+
+	sts_failure_put(&line, domain, f);
+	r = sts_failure_parse(
+	    (struct str){ (const char *)line.p, line.len - 1 }, name, &again);
+	assert(r == 0 && strcmp(name, domain) == 0);
+	assert(strcmp(again.error, f->error) == 0 && again.n == f->n);
+	buf_fini(&line);
+}
+
 /* A name that stands in a policy as it is, is one of its hosts. */
 static void
 check_names(const struct sts_policy *p)
@@ -44,7 +60,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct str in = { (const char *)data, size };
 	struct sts_known k = { .domain = "example.com", .id = "1" };
+	char domain[DOMAIN_NAME_MAX + 1];
 	const char *why = NULL;
+	struct sts_failure f;
 
 	if (size == 0) {
 		return 0;
@@ -60,6 +78,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (sts_line_parse(in, &k) == 0) {
 		check_line(&k);
 		sts_policy_fini(&k.policy);
+	}
+	if (sts_failure_parse(in, domain, &f) == 0) {
+		check_failure(domain, &f);
 	}
 	return 0;
 }

@@ -138,6 +138,8 @@ host_ttl(const struct host *h)
 static void
 find_policy(struct search *s, struct ipc_plan_rep *m)
 {
+	const struct sts_failure *failure;
+
 	if (!has_policy(&s->hop)) {
 		return;
 	}
@@ -146,6 +148,10 @@ find_policy(struct search *s, struct ipc_plan_rep *m)
 	if (s->policy != NULL) {
 		m->sts_mode = (uint8_t)s->policy->policy.mode;
 		m->sts_id = str_of(s->policy->id);
+	}
+	failure = sts_failure_of(s->hop.name, &m->sts_retry_s);
+	if (failure != NULL) {
+		m->sts_error = str_of(failure->error);
 	}
 }
 

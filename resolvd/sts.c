@@ -17,6 +17,19 @@ sts_policy_of(const char *domain)
 	return e != NULL && sts_entry_is_valid(e) ? &e->known : NULL;
 }
 
+const struct sts_failure *
+sts_failure_of(const char *domain, uint64_t *retry_s)
+{
+	const struct sts_entry *e =
+	    conf()->smtp_mta_sts ? sts_cache_find(domain) : NULL;
+
+	if (e == NULL || e->failure == NULL) {
+		return NULL;
+	}
+	*retry_s = sts_entry_retry_s(e);
+	return e->failure;
+}
+
 /* ---- the end of a question ---------------------------------------------- */
 
 static void
@@ -52,14 +65,23 @@ limit_ttl(struct sts *x, uint32_t ttl_s)
 	x->ttl_s = ttl_s < x->ttl_s ? ttl_s : x->ttl_s;
 }
 
+/* What was found is looked at again when a fetch may be tried again. */
+static void
+limit_to_retry(struct sts *x, const struct sts_entry *e, const char *id)
+{
+	uint32_t wait_s = sts_entry_wait_s(e, id);
+
+	if (wait_s > 0) {
+		limit_ttl(x, wait_s);
+	}
+}
+
 /* ---- fetches ------------------------------------------------------------ */
 
 static void
 note_failure(struct sts_entry *e, const char *error)
 {
-	sts_cache_set_error(e, error);
-	e->failed_us = clock_wall_us();
-	e->retry_us = clock_mono_us() + conf()->mta_sts_retry_time;
+	sts_cache_fail(e, error);
 	if (sts_entry_is_valid(e)) {
 		log_warn("mta-sts: %s: policy not fetched, the known one "
 			 "stays: %s",
@@ -73,8 +95,6 @@ note_failure(struct sts_entry *e, const char *error)
 static void
 note_policy(struct sts_entry *e, struct sts_policy *policy)
 {
-	sts_cache_set_error(e, NULL);
-	e->retry_us = 0;
 	sts_cache_store(e, e->wanted_id, policy);
 	log_info("mta-sts: %s: policy fetched: mode %s, id %s, max_age %lu",
 	    e->known.domain, sts_mode_name(e->known.policy.mode), e->known.id,
@@ -94,6 +114,7 @@ on_fetched(void *arg, struct sts_policy *policy, const char *error)
 	}
 	while ((x = TAILQ_FIRST(&e->waiting)) != NULL) {
 		stop_waiting(x);
+		limit_to_retry(x, e, e->wanted_id);
 		loop_defer(&x->defer, done, x);
 	}
 	free(e->fetch);
@@ -138,9 +159,8 @@ decide(struct sts *x, struct sts_entry *e, const char *id)
 {
 	bool is_current = sts_entry_is_valid(e) && strcmp(e->known.id, id) == 0;
 
-	if (!x->is_forced && e->retry_us > clock_mono_us()) {
-		limit_ttl(x,
-		    (uint32_t)((e->retry_us - clock_mono_us()) / US_PER_S) + 1);
+	if (!x->is_forced && e->fetch == NULL && sts_entry_wait_s(e, id) > 0) {
+		limit_to_retry(x, e, id);
 		done(x);
 		return;
 	}

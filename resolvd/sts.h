@@ -49,6 +49,10 @@ void sts_refresh(struct sts *x, const char *domain, sts_fn *fn, void *arg);
  */
 const struct sts_known *sts_policy_of(const char *domain);
 
+/* The same for the failure of the last fetch; *retry_s says when the next one
+ * may be, since 1970. */
+const struct sts_failure *sts_failure_of(const char *domain, uint64_t *retry_s);
+
 void sts_init(void);
 void sts_begin(void);
 void sts_stop(void);

@@ -59,6 +59,50 @@ sts_entry_is_old(const struct sts_entry *e)
 	    from_s + (sts_entry_expires_s(e) - from_s) / 2;
 }
 
+/* After so many failures in a row. */
+static uint64_t
+wait_after_s(uint32_t n)
+{
+	uint64_t most_s = conf()->mta_sts_retry_time_limit / US_PER_S;
+	uint64_t s = conf()->mta_sts_retry_time / US_PER_S;
+
+	while (--n > 0 && s < most_s) {
+		s *= 2;
+	}
+	return s < most_s ? s : most_s;
+}
+
+uint32_t
+sts_entry_wait_s(const struct sts_entry *e, const char *id)
+{
+	const struct sts_failure *f = e->failure;
+	uint64_t now_s = clock_wall_us() / US_PER_S;
+	uint64_t due_s;
+
+	/* A clock that was put back must not make it wait for years. */
+	if (f == NULL || strcmp(f->id, id) != 0 || f->tried_s > now_s) {
+		return 0;
+	}
+	due_s = f->tried_s + wait_after_s(f->n);
+	return due_s > now_s ? (uint32_t)(due_s - now_s) : 0;
+}
+
+uint64_t
+sts_entry_retry_s(const struct sts_entry *e)
+{
+	return clock_wall_us() / US_PER_S + sts_entry_wait_s(e, e->failure->id);
+}
+
+/* Somebody may come back to it, and should wait longer then. */
+static bool
+is_worth_keeping(const struct sts_failure *f)
+{
+	uint64_t now_s = clock_wall_us() / US_PER_S;
+	uint64_t limit_s = conf()->mta_sts_retry_time_limit / US_PER_S;
+
+	return f->tried_s <= now_s && now_s - f->tried_s < 2 * limit_s;
+}
+
 /* ---- the table ---------------------------------------------------------- */
 
 /* An entry with its places in tables. */
@@ -66,7 +110,8 @@ static size_t
 size_of(const struct sts_entry *e)
 {
 	return sizeof(*e) + 2 * strlen(e->known.domain) + 128 +
-	    e->known.policy.mx.cap + (e->error != NULL ? STS_ERROR_SIZE : 0);
+	    e->known.policy.mx.cap +
+	    (e->failure != NULL ? sizeof(*e->failure) : 0);
 }
 
 static void
@@ -80,7 +125,7 @@ entry_free(struct sts_entry *e)
 		free(e->fetch);
 	}
 	sts_policy_fini(&e->known.policy);
-	free(e->error);
+	free(e->failure);
 	free(e);
 }
 
@@ -146,12 +191,13 @@ sts_cache_next(size_t *at)
 	return map_next(cache.by_domain, at, &key, &value) ? value : NULL;
 }
 
-void
-sts_cache_set_error(struct sts_entry *e, const char *error)
+/* f: NULL, or what the entry owns from now on. */
+static void
+set_failure(struct sts_entry *e, struct sts_failure *f)
 {
 	cache.bytes -= size_of(e);
-	free(e->error);
-	e->error = error != NULL ? mem_strdup(error) : NULL;
+	free(e->failure);
+	e->failure = f;
 	cache.bytes += size_of(e);
 }
 
@@ -188,9 +234,41 @@ compact(void)
 		if (sts_entry_is_valid(e)) {
 			sts_line_put(&text, &e->known);
 		}
+		if (e->failure != NULL && is_worth_keeping(e->failure)) {
+			sts_failure_put(&text, e->known.domain, e->failure);
+		}
 	}
 	cache.live_bytes = cache.file_bytes = text.len;
 	saver_replace(FILE_NAME, &text, on_saved, NULL);
+}
+
+/* Takes a line of what memory knows already. */
+static void
+append(struct buf *line)
+{
+	if (cache.file_bytes > 2 * cache.live_bytes + STALE_MIN) {
+		buf_fini(line);
+		compact();
+		return;
+	}
+	cache.file_bytes += line->len;
+	saver_append(FILE_NAME, line, UINT64_MAX, on_saved, NULL);
+}
+
+void
+sts_cache_fail(struct sts_entry *e, const char *error)
+{
+	uint32_t n = e->failure != NULL ? e->failure->n : 0;
+	struct sts_failure *f = mem_alloc(sizeof(*f));
+	struct buf line = { 0 };
+
+	f->n = n < UINT32_MAX ? n + 1 : n;
+	f->tried_s = clock_wall_us() / US_PER_S;
+	str_copy(f->id, sizeof(f->id), str_of(e->wanted_id));
+	str_copy(f->error, sizeof(f->error), str_of(error));
+	set_failure(e, f);
+	sts_failure_put(&line, e->known.domain, f);
+	append(&line);
 }
 
 void
@@ -203,14 +281,10 @@ sts_cache_store(struct sts_entry *e, const char *id, struct sts_policy *policy)
 	*policy = (struct sts_policy){ 0 };
 	str_copy(k.domain, sizeof(k.domain), str_of(e->known.domain));
 	str_copy(k.id, sizeof(k.id), str_of(id));
+	set_failure(e, NULL);
 	set_known(e, &k);
-	if (cache.file_bytes > 2 * cache.live_bytes + STALE_MIN) {
-		compact();
-		return;
-	}
 	sts_line_put(&line, &e->known);
-	cache.file_bytes += line.len;
-	saver_append(FILE_NAME, &line, UINT64_MAX, on_saved, NULL);
+	append(&line);
 }
 
 /* A clock that was wrong must not make a policy live for ever. */
@@ -219,12 +293,46 @@ take_over(struct sts_known *k)
 {
 	uint64_t now_s = clock_wall_us() / US_PER_S;
 
+	struct sts_entry *e;
+
 	k->fetched_s = k->fetched_s < now_s ? k->fetched_s : now_s;
 	if (expires_s(k) > now_s) {
-		set_known(sts_cache_get(k->domain), k);
+		e = sts_cache_get(k->domain);
+		set_failure(e, NULL);
+		set_known(e, k);
 	} else {
 		sts_policy_fini(&k->policy);
 	}
+}
+
+static void
+take_failure(const char *domain, const struct sts_failure *f)
+{
+	struct sts_failure *own;
+
+	if (is_worth_keeping(f)) {
+		own = mem_alloc(sizeof(*own));
+		*own = *f;
+		set_failure(sts_cache_get(domain), own);
+	}
+}
+
+static int
+read_line(struct str line)
+{
+	char domain[DOMAIN_NAME_MAX + 1];
+	struct sts_failure f;
+	struct sts_known k;
+
+	if (sts_line_parse(line, &k) == 0) {
+		take_over(&k);
+		return 0;
+	}
+	if (sts_failure_parse(line, domain, &f) == 0) {
+		take_failure(domain, &f);
+		return 0;
+	}
+	return -EBADMSG;
 }
 
 static void
@@ -234,11 +342,7 @@ read_lines(struct str text)
 	unsigned n_bad = 0;
 
 	while (str_split(&text, '\n', &line)) {
-		struct sts_known k;
-
-		if (sts_line_parse(line, &k) == 0) {
-			take_over(&k);
-		} else {
+		if (read_line(line) < 0) {
 			n_bad++;
 		}
 	}

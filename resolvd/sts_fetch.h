@@ -12,13 +12,11 @@
 #include "address.h"
 #include "attr.h"
 #include "cage.h"
-#include "sts_policy.h"
+#include "sts_line.h"
 
-/* A text for people about a fetch that failed, bytes. */
-#define STS_ERROR_SIZE 256
-
-/* error: NULL, and the policy, to be taken; else why there is none, clean of
- * strangers' bytes. Both are valid until this returns. */
+/* error: NULL, and the policy, to be taken; else why there is none, shorter
+ * than STS_ERROR_SIZE and clean of strangers' bytes. Both are valid until this
+ * returns. */
 typedef void sts_fetch_fn(
     void *arg, struct sts_policy *policy, const char *error);
 

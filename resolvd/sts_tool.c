@@ -33,6 +33,19 @@ put_policy(json_t *o, const struct sts_entry *e)
 }
 
 static void
+put_failure(json_t *o, const struct sts_entry *e)
+{
+	const struct sts_failure *f = e->failure;
+
+	json_object_set_new(o, "error", json_string(f->error));
+	json_object_set_new(o, "error_id", json_string(f->id));
+	json_object_set_new(o, "failed", json_integer((json_int_t)f->tried_s));
+	json_object_set_new(o, "failures", json_integer((json_int_t)f->n));
+	json_object_set_new(
+	    o, "retry", json_integer((json_int_t)sts_entry_retry_s(e)));
+}
+
+static void
 put(struct tool *t, const struct sts_entry *e)
 {
 	json_t *o = json_object();
@@ -41,10 +54,8 @@ put(struct tool *t, const struct sts_entry *e)
 	if (e->has_policy) {
 		put_policy(o, e);
 	}
-	if (e->error != NULL) {
-		json_object_set_new(o, "error", json_string(e->error));
-		json_object_set_new(o, "failed",
-		    json_integer((json_int_t)(e->failed_us / US_PER_S)));
+	if (e->failure != NULL) {
+		put_failure(o, e);
 	}
 	tool_out(t, o);
 }
@@ -115,10 +126,10 @@ on_done(void *arg)
 		tool_end(t, EX_NOHOST,
 		    "%s: no valid MTA-STS record at _mta-sts.%s", r->sts.domain,
 		    r->sts.domain);
-	} else if (e->error != NULL) {
+	} else if (e->failure != NULL) {
 		put(t, e);
 		tool_end(t, EX_TEMPFAIL, "%s: policy not fetched: %s",
-		    r->sts.domain, e->error);
+		    r->sts.domain, e->failure->error);
 	} else {
 		put(t, e);
 		tool_end(t, EX_OK, NULL);

@@ -111,8 +111,12 @@ print_policy(json_t *s, void *arg)
 		print_time("expires", s, "expires");
 	}
 	if (client_str(s, "error")[0] != '\0') {
-		printf("  not fetched: %s\n", client_str(s, "error"));
+		printf("  not fetched (id %s, failures %lld): %s\n",
+		    client_str(s, "error_id"),
+		    (long long)client_int(s, "failures"),
+		    client_str(s, "error"));
 		print_time("last tried", s, "failed");
+		print_time("not again before", s, "retry");
 	}
 }
 

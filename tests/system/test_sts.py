@@ -23,7 +23,7 @@ HOST = "mx.sink.test"
 @pytest.fixture
 def boat_options(sts_port) -> dict:
     return {"mta_sts_port": sts_port, "mta_sts_allow_networks": "127.0.0.0/8", "mta_sts_fetch_timeout": "5s",
-            "mta_sts_retry_time": "1s", "dns_negative_time": "1s", "retry_schedule": "1s", "retry_jitter": 0,
+            "mta_sts_retry_time": "1s", "mta_sts_retry_time_limit": "2s", "dns_negative_time": "1s", "retry_schedule": "1s", "retry_jitter": 0,
             "smtp_connection_idle_time": 0}
 
 
@@ -226,6 +226,45 @@ def test_refresh_fetches_at_once(new_boat, new_sink, new_policy):
     failed = boat.tool("pbtls", "refresh", "sink.test", check=False)
     assert failed.code == 75 and "policy not fetched" in failed.err and "mode testing" in failed.out
     assert boat.tool("pbtls", "refresh", "nothing.test", check=False).code == 68
+
+
+def test_broken_policy_is_asked_for_once_by_many_messages_also_after_a_restart(new_boat, new_sink, new_policy, name_server):
+    """RFC 8461 section 3.3; only a changed id is tried at once, and once."""
+    sink = new_sink(tls=False)
+    server = new_policy("sink.test", "this is no policy")
+    boat = new_boat(mta_sts_retry_time="10m", mta_sts_retry_time_limit="1h")
+    submit(boat)
+
+    def send(n: int):
+        before = len(sink.messages)
+        for i in range(n):
+            boat.send(boat.shop, SENDER, f"r{i}@sink.test")
+        sink.wait_messages(before + n)
+    sink.wait_messages(1)
+    send(4)
+    time.sleep(TTL + 0.5)  # deliver asks again, resolvd does not
+    send(5)
+    boat.restart()
+    send(5)
+    assert server.requests() == 1
+    why = boat.tool("pbtls", "why", "sink.test").out
+    assert "no MTA-STS policy" in why and "not fetched (id 1, failures 1): a line has no colon" in why
+    assert "not again before" in why
+    told = next(o for o in boat.tool("pbexplain", "--json", "-a", "shop", "-f", SENDER, "-r", "bob@sink.test").lines()
+                if o["decision"] == "mta-sts")
+    assert told["mta_sts_error"] == "a line has no colon" and told["expires"] > time.time() + 300
+
+    name_server.remove("_mta-sts.sink.test", "TXT")
+    name_server.add("_mta-sts.sink.test", "TXT", "v=STSv1; id=2;")
+
+    def tried() -> bool:
+        send(1)
+        return server.requests() > 1
+    wait_for(tried, 30, "the fetch for the new id")
+    time.sleep(TTL + 0.5)
+    send(3)
+    assert server.requests() == 2
+    assert policies(boat)["sink.test"]["failures"] == 2
 
 
 # -- what is no policy -----------------------------------------------------

@@ -260,6 +260,34 @@ test_line_with_any_damage_is_refused(void **state)
 	buf_fini(&line);
 }
 
+static void
+test_failure_reads_as_what_was_written_and_damage_is_refused(void **state)
+{
+	const struct sts_failure f = { .id = "2",
+		.tried_s = 1700000000,
+		.n = 3,
+		.error = "the server answered with 404, not 200" };
+	char domain[DOMAIN_NAME_MAX + 1] = "";
+	struct sts_failure g = { 0 };
+	struct buf line = { 0 };
+	struct sts_known k;
+
+	(void)state;
+	sts_failure_put(&line, "example.com", &f);
+	assert_int_equal(line.p[--line.len], '\n');
+	for (size_t i = 0; i < line.len; i++) {
+		struct str torn = { (const char *)line.p, i };
+
+		assert_true(sts_failure_parse(torn, domain, &g) < 0);
+	}
+	assert_int_equal(g.n, 0);
+	assert_true(sts_line_parse(buf_str(&line), &k) < 0);
+	assert_int_equal(sts_failure_parse(buf_str(&line), domain, &g), 0);
+	assert_string_equal(domain, "example.com");
+	assert_memory_equal(&f, &g, sizeof(f));
+	buf_fini(&line);
+}
+
 int
 main(void)
 {
@@ -274,6 +302,8 @@ main(void)
 		cmocka_unit_test(test_line_reads_as_what_was_written),
 		cmocka_unit_test(test_line_without_hosts_is_read),
 		cmocka_unit_test(test_line_with_any_damage_is_refused),
+		cmocka_unit_test(
+		    test_failure_reads_as_what_was_written_and_damage_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,6 +210,7 @@ set_up(void **state)
 		.mta_sts_cache_size = 1 << 20,
 		.mta_sts_fetch_timeout = 20 * US_PER_S,
 		.mta_sts_retry_time = 300 * US_PER_S,
+		.mta_sts_retry_time_limit = 1000 * US_PER_S,
 		.mta_sts_max_age = STS_MAX_AGE_S * US_PER_S };
 	loop_init();
 	(void)unlink(FILE_NAME);
@@ -305,7 +306,8 @@ test_new_id_is_waited_for_and_a_failure_keeps_the_policy(void **state)
 	fetch_ends(NULL, 0);
 	assert_int_equal(n_done, 1);
 	assert_string_equal(sts_policy_of("a.test")->id, "1");
-	assert_string_equal(sts_cache_find("a.test")->error, "no luck");
+	assert_string_equal(
+	    sts_cache_find("a.test")->failure->error, "no luck");
 }
 
 static void
@@ -326,6 +328,118 @@ test_failure_is_not_repeated_before_its_time(void **state)
 	assert_int_equal(look(&x, "a.test", "1", &n_done), 1);
 	fetch_ends("enforce", 1000);
 	assert_non_null(sts_policy_of("a.test"));
+}
+
+/* A question that ends in a failed fetch; in how many seconds the next may be.
+ */
+static uint64_t
+fail_once(const char *domain, const char *id)
+{
+	struct sts x = { 0 };
+	uint64_t retry_s = 0;
+	unsigned n_done;
+
+	assert_int_equal(look(&x, domain, id, &n_done), 1);
+	fetch_ends(NULL, 0);
+	assert_int_equal(n_done, 1);
+	assert_non_null(sts_failure_of(domain, &retry_s));
+	retry_s -= clock_wall_us() / US_PER_S;
+	assert_true(x.ttl_s <= retry_s);
+	return retry_s;
+}
+
+/* A question that begins no fetch. */
+static void
+is_left_alone(const char *domain, const char *id)
+{
+	struct sts x = { 0 };
+	unsigned n_done;
+
+	assert_int_equal(look(&x, domain, id, &n_done), 0);
+	assert_int_equal(n_done, 1);
+}
+
+static void
+test_failures_in_a_row_wait_longer_up_to_a_limit(void **state)
+{
+	static const uint32_t waits_s[] = { 300, 600, 1000, 1000, 1000 };
+
+	(void)state;
+	for (size_t i = 0; i < array_len(waits_s); i++) {
+		assert_int_equal(fail_once("a.test", "1"), waits_s[i]);
+		fake_loop_pass((waits_s[i] - 2) * US_PER_S);
+		is_left_alone("a.test", "1");
+		fake_loop_pass(2 * US_PER_S);
+	}
+	learn("a.test", "1", 100);
+	fake_loop_pass(101 * US_PER_S);
+	assert_int_equal(fail_once("a.test", "1"), 300);
+}
+
+static void
+test_changed_id_is_tried_at_once_but_once(void **state)
+{
+	(void)state;
+	(void)fail_once("a.test", "1");
+	is_left_alone("a.test", "1");
+	assert_int_equal(fail_once("a.test", "2"), 600);
+	is_left_alone("a.test", "2");
+	learn("a.test", "3", 1000);
+	assert_null(sts_cache_find("a.test")->failure);
+}
+
+static void
+test_many_wait_for_one_failure(void **state)
+{
+	struct sts x[2] = { 0 };
+	unsigned n_done[2];
+
+	(void)state;
+	assert_int_equal(look(&x[0], "a.test", "1", &n_done[0]), 1);
+	assert_int_equal(look(&x[1], "a.test", "1", &n_done[1]), 0);
+	fetch_ends(NULL, 0);
+	assert_int_equal(n_done[0] + n_done[1], 2);
+	assert_int_equal(sts_cache_find("a.test")->failure->n, 1);
+}
+
+static void
+test_restart_knows_failures_and_the_policy_before(void **state)
+{
+	uint64_t retry_s;
+
+	(void)state;
+	learn("a.test", "1", 5000);
+	(void)fail_once("a.test", "2");
+	(void)fail_once("b.test", "1");
+	learn("c.test", "1", 5000);
+	(void)fail_once("c.test", "2");
+	learn("c.test", "3", 5000);
+	restart();
+	is_left_alone("a.test", "2");
+	is_left_alone("b.test", "1");
+	is_left_alone("c.test", "3");
+	assert_string_equal(sts_policy_of("a.test")->id, "1");
+	assert_null(sts_policy_of("b.test"));
+	assert_string_equal(
+	    sts_failure_of("b.test", &retry_s)->error, "no luck");
+	assert_in_range(retry_s, clock_wall_us() / US_PER_S + 290,
+	    clock_wall_us() / US_PER_S + 300);
+	assert_null(sts_failure_of("c.test", &retry_s));
+	fake_loop_pass(301 * US_PER_S);
+	assert_int_equal(fail_once("b.test", "1"), 600);
+}
+
+static void
+test_old_failure_is_forgotten_at_a_restart(void **state)
+{
+	uint64_t retry_s;
+
+	(void)state;
+	(void)fail_once("a.test", "1");
+	fake_loop_pass(2001 * US_PER_S);
+	assert_non_null(sts_failure_of("a.test", &retry_s));
+	restart();
+	assert_null(sts_cache_find("a.test"));
 }
 
 static void
@@ -460,6 +574,11 @@ main(void)
 		FACT(test_half_time_fetches_without_a_wait),
 		FACT(test_new_id_is_waited_for_and_a_failure_keeps_the_policy),
 		FACT(test_failure_is_not_repeated_before_its_time),
+		FACT(test_failures_in_a_row_wait_longer_up_to_a_limit),
+		FACT(test_changed_id_is_tried_at_once_but_once),
+		FACT(test_many_wait_for_one_failure),
+		FACT(test_restart_knows_failures_and_the_policy_before),
+		FACT(test_old_failure_is_forgotten_at_a_restart),
 		FACT(test_many_wait_for_one_fetch),
 		FACT(test_wait_ends_before_a_fetch_that_takes_too_long),
 		FACT(test_refresh_fetches_what_is_known),
