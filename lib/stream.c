@@ -1,21 +1,16 @@
 #include "stream_impl.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "clock.h"
 #include "loop.h"
 
 #define INPUT_MAX (64 * 1024)
-#define IOV_MAX_COUNT 64
 
 static void on_io(void *arg, unsigned ready);
 static void tell_late(void *arg);
@@ -36,8 +31,9 @@ stream_update_want(struct stream *s)
 	} else {
 		bool is_full = s->in.len - s->in_at >= s->in_max;
 
-		if ((!s->is_paused && !is_full && !s->is_finishing) ||
-		    s->is_handshaking) {
+		if (!s->is_eof &&
+		    ((!s->is_paused && !is_full && !s->is_finishing) ||
+			s->is_handshaking)) {
 			want |= LOOP_READ;
 		}
 		if (s->queued != 0 || s->cipher.len != 0) {
@@ -86,8 +82,11 @@ stream_new(int fd, stream_fn *fn, void *arg)
 void
 stream_tell_later(struct stream *s, enum stream_event ev)
 {
+	if (s->is_ended) {
+		return; /* that is told, or will be */
+	}
 	s->to_tell = ev;
-	s->is_ended = s->is_ended || ev == STREAM_ERROR;
+	s->is_ended = ev == STREAM_ERROR;
 	loop_defer(&s->tell, tell_late, s);
 }
 
@@ -108,16 +107,6 @@ stream_connect(int fd, const struct sockaddr *to, unsigned to_len,
 	return s;
 }
 
-static void
-piece_free(struct piece *k)
-{
-	if (k->done != NULL) {
-		k->done(k->arg);
-	}
-	buf_fini(&k->own);
-	free(k);
-}
-
 void
 stream_free(struct stream **sp)
 {
@@ -132,14 +121,8 @@ stream_free(struct stream **sp)
 	loop_defer_cancel(&s->flush);
 	loop_defer_cancel(&s->tell);
 	loop_defer_cancel(&s->after);
-	while (s->pieces != NULL) {
-		struct piece *k = s->pieces;
-
-		s->pieces = k->next;
-		piece_free(k);
-	}
+	stream_drop_output(s);
 	buf_fini(&s->in);
-	buf_fini(&s->out);
 	buf_fini(&s->cipher);
 	SSL_free(s->ssl); /* its BIOs too */
 	(void)close(s->fd);
@@ -163,10 +146,6 @@ stream_finish(struct stream **sp, uint64_t linger_us)
 	}
 	*sp = NULL;
 	s->fn = ignore_event;
-	if (s->ssl != NULL && !s->is_handshaking && !s->is_ended) {
-		stream_flush(s);
-		(void)SSL_shutdown(s->ssl);
-	}
 	s->is_finishing = true;
 	stream_flush(s);
 	if (s->is_ended || s->is_connecting ||
@@ -182,7 +161,7 @@ stream_finish(struct stream **sp, uint64_t linger_us)
 void
 stream_report(struct stream *s, enum stream_event ev)
 {
-	if (ev == STREAM_EOF || ev == STREAM_ERROR) {
+	if (ev == STREAM_ERROR) {
 		if (s->is_ended) {
 			return;
 		}
@@ -208,9 +187,7 @@ tell_late(void *arg)
 {
 	struct stream *s = arg;
 
-	if (s->to_tell == STREAM_EOF) {
-		stream_report(s, STREAM_EOF);
-	} else if (s->to_tell == STREAM_ERROR && s->is_finishing) {
+	if (s->to_tell == STREAM_ERROR && s->is_finishing) {
 		stream_free(&s);
 	} else {
 		s->fn(s->arg, s->to_tell);
@@ -296,161 +273,18 @@ pull_plain(struct stream *s)
 		stream_update_want(s);
 		s->fn(s->arg, STREAM_READABLE);
 	} else if (n == 0) {
-		stream_report(s, STREAM_EOF);
+		s->is_eof = true;
+		stream_update_want(s);
+		s->fn(s->arg, STREAM_EOF);
 	} else if (errno != EAGAIN && errno != EINTR) {
 		stream_fail(s, -errno);
 	}
 }
 
-/* ---- output ------------------------------------------------------------- */
-
-static struct piece *
-piece_add(struct stream *s)
+uint64_t
+stream_bytes_in(const struct stream *s)
 {
-	struct piece *k = mem_alloc(sizeof(*k));
-
-	*s->tail = k;
-	s->tail = &k->next;
-	return k;
-}
-
-/* Makes collected small output a piece of its own. */
-static void
-close_out(struct stream *s)
-{
-	if (s->out.len != 0) {
-		struct piece *k = piece_add(s);
-
-		buf_move(&k->own, &s->out);
-		k->p = k->own.p;
-		k->len = k->own.len;
-		s->queued += k->len;
-	}
-}
-
-static void
-flush_late(void *arg)
-{
-	stream_flush(arg);
-}
-
-void
-stream_write(struct stream *s, const void *p, size_t n)
-{
-	buf_add(&s->out, p, n);
-	loop_defer_late(&s->flush, flush_late, s);
-}
-
-void
-stream_printf(struct stream *s, const char *fmt, ...)
-{
-	char line[2048];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	bug_on(n < 0 || (size_t)n >= sizeof(line));
-	stream_write(s, line, (size_t)n);
-}
-
-void
-stream_write_ref(struct stream *s, const void *p, size_t n,
-    void (*done)(void *arg), void *arg)
-{
-	struct piece *k;
-
-	close_out(s);
-	k = piece_add(s);
-	k->p = p;
-	k->len = n;
-	k->done = done;
-	k->arg = arg;
-	s->queued += n;
-	loop_defer_late(&s->flush, flush_late, s);
-}
-
-void
-stream_hold(struct stream *s)
-{
-	s->is_held = true;
-}
-
-size_t
-stream_output(const struct stream *s)
-{
-	return s->out.len + s->queued + (s->cipher.len - s->cipher_at);
-}
-
-/* n bytes of the front pieces are sent. */
-void
-stream_pieces_sent(struct stream *s, size_t n)
-{
-	s->queued -= n;
-	while (s->pieces != NULL) {
-		struct piece *k = s->pieces;
-		size_t left = k->len - k->sent;
-
-		if (n < left) {
-			k->sent += n;
-			return;
-		}
-		n -= left;
-		s->pieces = k->next;
-		if (s->pieces == NULL) {
-			s->tail = &s->pieces;
-		}
-		piece_free(k);
-	}
-}
-
-static int
-push_plain(struct stream *s)
-{
-	while (s->pieces != NULL) {
-		struct iovec iov[IOV_MAX_COUNT];
-		struct msghdr m = { .msg_iov = iov };
-		ssize_t n;
-
-		for (struct piece *k = s->pieces;
-		     k != NULL && m.msg_iovlen < IOV_MAX_COUNT; k = k->next) {
-			iov[m.msg_iovlen++] =
-			    (struct iovec){ (void *)(uintptr_t)(k->p + k->sent),
-				    k->len - k->sent };
-		}
-		n = sendmsg(
-		    s->fd, &m, MSG_NOSIGNAL | (s->is_held ? MSG_MORE : 0));
-		if (n < 0) {
-			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-		}
-		stream_pieces_sent(s, (size_t)n);
-	}
-	return 0;
-}
-
-/* Sends what can be sent now; failures are reported by the loop later. */
-void
-stream_pump(struct stream *s)
-{
-	int r;
-
-	if (s->is_connecting || s->is_ended) {
-		return;
-	}
-	r = s->ssl != NULL ? stream_push_tls(s) : push_plain(s);
-	if (r < 0) {
-		s->error = r;
-		stream_tell_later(s, STREAM_ERROR);
-	}
-	stream_update_want(s);
-}
-
-void
-stream_flush(struct stream *s)
-{
-	close_out(s);
-	stream_pump(s);
+	return s->received;
 }
 
 /* ---- the loop's calls --------------------------------------------------- */
@@ -513,55 +347,4 @@ stream_deadline(struct stream *s, uint64_t in_us)
 	} else {
 		loop_timer_arm(s->timer, in_us);
 	}
-}
-
-/* ---- names -------------------------------------------------------------- */
-
-void
-stream_print_address(const struct sockaddr_storage *a, char *ip, uint16_t *port)
-{
-	*port = 0;
-	str_copy(ip, 46, STR("unknown"));
-	if (a->ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const void *)a;
-
-		(void)inet_ntop(AF_INET, &in->sin_addr, ip, 46);
-		*port = ntohs(in->sin_port);
-	} else if (a->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const void *)a;
-
-		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-			(void)inet_ntop(
-			    AF_INET, in6->sin6_addr.s6_addr + 12, ip, 46);
-		} else {
-			(void)inet_ntop(AF_INET6, &in6->sin6_addr, ip, 46);
-		}
-		*port = ntohs(in6->sin6_port);
-	}
-}
-
-void
-stream_peer_name(const struct stream *s, char *ip, uint16_t *port)
-{
-	struct sockaddr_storage a = { 0 };
-	socklen_t len = sizeof(a);
-
-	(void)getpeername(s->fd, (struct sockaddr *)&a, &len);
-	stream_print_address(&a, ip, port);
-}
-
-void
-stream_own_name(const struct stream *s, char *ip, uint16_t *port)
-{
-	struct sockaddr_storage a = { 0 };
-	socklen_t len = sizeof(a);
-
-	(void)getsockname(s->fd, (struct sockaddr *)&a, &len);
-	stream_print_address(&a, ip, port);
-}
-
-uint64_t
-stream_bytes_in(const struct stream *s)
-{
-	return s->received;
 }

@@ -24,12 +24,17 @@ enum stream_event {
 	STREAM_DRAINED,	  /* all output is sent */
 	STREAM_CONNECTED, /* stream_connect has succeeded */
 	STREAM_TLS_DONE,  /* the handshake is complete */
-	STREAM_EOF,	  /* the other side has closed */
+	STREAM_EOF,	  /* the other side says nothing more */
 	STREAM_ERROR,	  /* stream_error tells */
 	STREAM_TIMEOUT,	  /* the deadline has passed */
 };
 
-/* After STREAM_EOF, STREAM_ERROR and STREAM_TIMEOUT the owner frees it. */
+/*
+ * After STREAM_ERROR and STREAM_TIMEOUT the owner frees it. After STREAM_EOF
+ * it may first send what it owes: the other side may have closed only its own
+ * half of the connection (RFC 9293 section 3.6), and a close_notify closes no
+ * more than that (RFC 8446 section 6.1).
+ */
 typedef void stream_fn(void *arg, enum stream_event ev);
 
 /* Takes a connected socket that does not block. Never NULL. */

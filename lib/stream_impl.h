@@ -1,6 +1,6 @@
 /*
- * What stream.c (the connection) and stream_tls.c (TLS over it) share; nobody
- * else includes it.
+ * What stream.c (the connection), stream_output.c, stream_tls.c (TLS over it)
+ * and stream_name.c share; nobody else includes it.
  */
 #ifndef LIB_STREAM_IMPL_H
 #define LIB_STREAM_IMPL_H
@@ -50,8 +50,8 @@ struct stream {
 	bool has_more;	   /* records not decrypted: the input was full */
 	bool is_finishing; /* only output is left to send */
 	bool is_held;	   /* the last output goes with the end */
-	bool is_ended;	   /* an end was reported */
-	bool eof;
+	bool is_ended;	   /* by an error: nothing goes either way */
+	bool is_eof;	   /* nothing more comes in */
 	int error;
 	unsigned long tls_error;
 };
@@ -59,8 +59,8 @@ struct stream {
 /* Tells the loop what the stream waits for now. */
 void stream_update_want(struct stream *s);
 
-/* Reports an event to the owner now, or after this turn's callbacks; ends are
- * reported once. The owner may free the stream in there. */
+/* Reports an event to the owner now, or after this turn's callbacks; an error
+ * is reported once. The owner may free the stream in there. */
 void stream_report(struct stream *s, enum stream_event ev);
 void stream_tell_later(struct stream *s, enum stream_event ev);
 void stream_fail(struct stream *s, int error);
@@ -68,11 +68,16 @@ void stream_fail(struct stream *s, int error);
 /* Room at the end of the input; moves what is left to the front first. */
 uint8_t *stream_input_room(struct stream *s, size_t n);
 
+/* ---- stream_output.c ----------------------------------------------------- */
+
 /* n bytes of the front pieces are sent. */
 void stream_pieces_sent(struct stream *s, size_t n);
 
 /* Sends what can be sent now; failures are reported by the loop later. */
 void stream_pump(struct stream *s);
+
+/* Frees all that was not sent. */
+void stream_drop_output(struct stream *s);
 
 /* ---- stream_tls.c -------------------------------------------------------- */
 

@@ -34,12 +34,39 @@ decrypt(struct stream *s)
 			return grew;
 		}
 		if (e == SSL_ERROR_ZERO_RETURN) {
-			s->eof = true;
+			s->is_eof = true;
 			return grew;
 		}
 		s->tls_error = ERR_get_error();
 		s->error = -EPROTO;
 		return -1;
+	}
+}
+
+/* Bytes that arrived together with the end of the handshake, or before there
+ * was room for them: the socket need not become readable again. */
+void
+stream_decrypt_late(void *arg)
+{
+	struct stream *s = arg;
+	bool is_end;
+	int r;
+
+	ERR_clear_error();
+	s->has_more = false;
+	r = decrypt(s);
+	stream_pump(s); /* answers of the protocol itself */
+	stream_update_want(s);
+	is_end = s->is_eof && !s->has_more;
+	if (r < 0) {
+		stream_report(s, STREAM_ERROR);
+	} else if (r > 0) {
+		if (is_end) {
+			stream_tell_later(s, STREAM_EOF);
+		}
+		s->fn(s->arg, STREAM_READABLE);
+	} else if (is_end) {
+		s->fn(s->arg, STREAM_EOF);
 	}
 }
 
@@ -54,7 +81,7 @@ handshake(struct stream *s)
 	stream_pump(s);
 	if (n == 1) {
 		s->is_handshaking = false;
-		if (BIO_pending(s->net_in) != 0 || s->eof) {
+		if (BIO_pending(s->net_in) != 0 || s->is_eof) {
 			loop_defer(&s->after, stream_decrypt_late, s);
 		}
 		stream_update_want(s);
@@ -64,7 +91,7 @@ handshake(struct stream *s)
 	if (e != SSL_ERROR_WANT_READ && e != SSL_ERROR_WANT_WRITE) {
 		s->tls_error = ERR_get_error();
 		stream_fail(s, -EPROTO);
-	} else if (s->eof) {
+	} else if (s->is_eof) {
 		s->tls_error = 0;
 		stream_fail(s, -ECONNRESET);
 	}
@@ -75,7 +102,6 @@ stream_pull_tls(struct stream *s)
 {
 	uint8_t data[READ_SIZE];
 	ssize_t n = recv(s->fd, data, sizeof(data), 0);
-	int r;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		return;
@@ -85,7 +111,7 @@ stream_pull_tls(struct stream *s)
 		return;
 	}
 	if (n == 0) {
-		s->eof = true;
+		s->is_eof = true;
 	} else {
 		s->received += (uint64_t)n;
 		(void)BIO_write(s->net_in, data, (int)n);
@@ -96,43 +122,8 @@ stream_pull_tls(struct stream *s)
 		handshake(s);
 		return;
 	}
-	ERR_clear_error();
-	r = decrypt(s);
-	stream_pump(s); /* answers of the protocol itself */
-	stream_update_want(s);
-	if (r < 0) {
-		stream_report(s, STREAM_ERROR);
-	} else if (r > 0 && s->eof) {
-		stream_tell_later(s, STREAM_EOF);
-		s->fn(s->arg, STREAM_READABLE);
-	} else if (r > 0) {
-		s->fn(s->arg, STREAM_READABLE);
-	} else if (s->eof) {
-		stream_report(s, STREAM_EOF);
-	}
-}
-
-/* Bytes that arrived together with the end of the handshake, or before there
- * was room for them: the socket need not become readable again. */
-void
-stream_decrypt_late(void *arg)
-{
-	struct stream *s = arg;
-	int r;
-
-	ERR_clear_error();
-	r = decrypt(s);
-	stream_update_want(s);
-	if (r < 0) {
-		stream_report(s, STREAM_ERROR);
-	} else if (r > 0) {
-		if (s->eof) {
-			stream_tell_later(s, STREAM_EOF);
-		}
-		s->fn(s->arg, STREAM_READABLE);
-	} else if (s->eof) {
-		stream_report(s, STREAM_EOF);
-	}
+	loop_defer_cancel(&s->after); /* this takes what is left, too */
+	stream_decrypt_late(s);
 }
 
 /* Sends TLS records that are ready. 1: all; 0: the socket is full. */
@@ -165,6 +156,16 @@ push_cipher(struct stream *s)
 	}
 }
 
+/* close_notify stands behind all output (RFC 8446 section 6.1). */
+static void
+say_goodbye(struct stream *s)
+{
+	if (s->is_finishing && !s->is_handshaking && s->pieces == NULL &&
+	    (SSL_get_shutdown(s->ssl) & SSL_SENT_SHUTDOWN) == 0) {
+		(void)SSL_shutdown(s->ssl);
+	}
+}
+
 int
 stream_push_tls(struct stream *s)
 {
@@ -186,6 +187,7 @@ stream_push_tls(struct stream *s)
 			made += n;
 			stream_pieces_sent(s, n);
 		}
+		say_goodbye(s);
 		r = push_cipher(s);
 		if (r <= 0 || s->is_handshaking || s->pieces == NULL) {
 			return r < 0 ? r : 0;

@@ -62,6 +62,9 @@ take_helo(struct session *s, struct str args, bool is_esmtp)
 	if (command_is_improper(s)) {
 		return false;
 	}
+	if (s->helo[0] != '\0') {
+		session_count_junk(s);
+	}
 	session_reset_tx(s);
 	str_copy(s->helo, sizeof(s->helo), args);
 	s->is_esmtp = is_esmtp;

@@ -17,6 +17,9 @@
 /* Of a command that is too long so much is read before the end. */
 #define SKIP_MAX (64 * 1024)
 
+/* A client that does not read its replies gets no more than this. */
+#define OUTPUT_MAX (64 * 1024)
+
 static void session_event(void *arg, enum stream_event ev);
 static void set_deadline(struct session *s);
 
@@ -57,6 +60,19 @@ session_new(int fd, enum port_role role, struct client *client, const char *ip,
 	}
 	greet(s);
 	set_deadline(s);
+}
+
+/* The client went before it had what it came for. */
+static void
+log_loss(struct session *s)
+{
+	if (s->mode == MODE_HANDSHAKE) {
+		log_info("SSL_accept error from unknown[%s]: %s", s->ip,
+		    stream_error_text(s->stream));
+	} else if (s->tx != NULL) {
+		log_info("lost connection after %s from unknown[%s]",
+		    s->mode == MODE_COMMAND ? "MAIL" : "DATA", s->ip);
+	}
 }
 
 /* What is not the stream. */
@@ -232,6 +248,16 @@ line_step(struct session *s)
 
 /* ---- running ------------------------------------------------------------ */
 
+/* Does the client take its replies? If not, it waits until it does. */
+static bool
+is_heard(struct session *s)
+{
+	if (stream_output(s->stream) > OUTPUT_MAX) {
+		stream_flush(s->stream);
+	}
+	return stream_output(s->stream) <= OUTPUT_MAX;
+}
+
 /* One command or piece of content. False: there is nothing to do now. */
 static bool
 step(struct session *s)
@@ -290,14 +316,22 @@ session_revoke(struct session *s)
 void
 session_run(struct session *s)
 {
-	bool has_stepped = false;
+	bool has_stepped = false, is_held = false;
 
-	while (!s->is_waiting && !s->is_closing && step(s)) {
+	while (!s->is_waiting && !s->is_closing) {
+		is_held = !is_heard(s);
+		if (is_held || !step(s)) {
+			break;
+		}
 		has_stepped = true;
 		session_check_limits(s);
 	}
 	if (!s->is_closing && !s->is_waiting) {
 		say_goodbye(s);
+	}
+	if (s->is_eof && !s->is_closing && !s->is_waiting && !is_held) {
+		log_loss(s);
+		s->is_closing = true;
 	}
 	if (s->is_closing) {
 		finish(s);
@@ -342,19 +376,6 @@ timed_out(struct session *s)
 }
 
 static void
-failed(struct session *s)
-{
-	if (s->mode == MODE_HANDSHAKE) {
-		log_info("SSL_accept error from unknown[%s]: %s", s->ip,
-		    stream_error_text(s->stream));
-	} else if (s->tx != NULL) {
-		log_info("lost connection after %s from unknown[%s]",
-		    s->mode == MODE_COMMAND ? "MAIL" : "DATA", s->ip);
-	}
-	session_free(s);
-}
-
-static void
 session_event(void *arg, enum stream_event ev)
 {
 	struct session *s = arg;
@@ -374,14 +395,20 @@ session_event(void *arg, enum stream_event ev)
 		session_run(s);
 		break;
 	case STREAM_EOF:
+		s->is_eof = true;
+		session_run(s);
+		break;
 	case STREAM_ERROR:
-		failed(s);
+		log_loss(s);
+		session_free(s);
 		break;
 	case STREAM_TIMEOUT:
 		timed_out(s);
 		break;
-	case STREAM_CONNECTED:
 	case STREAM_DRAINED:
+		session_run(s);
+		break;
+	case STREAM_CONNECTED:
 		break;
 	}
 }

@@ -1,7 +1,8 @@
 /*
  * One client's connection: reads commands and content, writes replies. It
  * runs while there is input and nothing to wait for; an answer of another
- * process lets it run on. A transaction (tx.h) hangs on it and is ended by
+ * process lets it run on. A client that closes only its own half is answered
+ * to the last command it sent. A transaction (tx.h) hangs on it and is ended by
  * session_reset_tx alone.
  */
 #ifndef SMTPD_SESSION_H
@@ -69,6 +70,7 @@ struct session {
 	bool is_trusted; /* in mynetworks */
 	bool is_waiting; /* for another process; input rests */
 	bool is_closing; /* the last reply is written */
+	bool is_eof;	 /* the client says no more; it may still listen */
 	bool is_revoked; /* the key it came with */
 	bool has_deadline;
 	bool is_esmtp;

@@ -189,6 +189,16 @@ client_close(void)
 }
 
 void
+client_close_half(void)
+{
+	if (end.ssl != NULL) {
+		(void)SSL_shutdown(end.ssl);
+	}
+	(void)shutdown(end.fd, SHUT_WR);
+	client_settle();
+}
+
+void
 client_start_tls(bool must_fail, int max_version)
 {
 	int r;

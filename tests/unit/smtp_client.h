@@ -45,6 +45,8 @@ void client_push(struct str s);
 /* Connects; before: bytes that are there before the server looks. */
 void client_open(const char *before);
 void client_close(void);
+/* No more input for the server; what it says is still read. */
+void client_close_half(void);
 
 /* Handshake. max_version: highest to offer, or 0. */
 void client_start_tls(bool must_fail, int max_version);

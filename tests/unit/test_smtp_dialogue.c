@@ -13,6 +13,7 @@
  *   quiet             the server has said nothing more
  *   closed            the server has closed
  *   hangup            the client closes; connect: comes again
+ *   half              the client closes its half and listens on
  *   tls               handshake; tls fails: it must not succeed
  *   pass TIME         so many seconds go by
  *   accountd, signd, log, big MOOD ...   see do_mood
@@ -425,6 +426,8 @@ do_wire(const char *word, char *args)
 		    strcmp(args, "fails 1.1") == 0 ? TLS1_1_VERSION : 0);
 	} else if (strcmp(word, "hangup") == 0) {
 		client_close();
+	} else if (strcmp(word, "half") == 0) {
+		client_close_half();
 	} else if (strcmp(word, "connect") == 0) {
 		client_close();
 		client_open(args);

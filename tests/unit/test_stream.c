@@ -18,10 +18,13 @@ struct end {
 	struct stream *s;
 	struct buf got;
 	unsigned readable, drained, tls_done, eof, error, timeout;
+	bool is_full;  /* takes no input for now */
+	bool is_owing; /* has something to say after the end */
 };
 
 struct fixture {
 	struct end a, b;
+	int fd; /* of a */
 };
 
 static void
@@ -33,6 +36,9 @@ on_event(void *arg, enum stream_event ev)
 	switch (ev) {
 	case STREAM_READABLE:
 		e->readable++;
+		if (e->is_full) {
+			break;
+		}
 		in = stream_input(e->s);
 		buf_add(&e->got, in.p, in.len);
 		stream_consume(e->s, in.len);
@@ -47,7 +53,9 @@ on_event(void *arg, enum stream_event ev)
 		break;
 	case STREAM_EOF:
 		e->eof++;
-		stream_free(&e->s);
+		if (!e->is_owing) {
+			stream_free(&e->s);
+		}
 		break;
 	case STREAM_ERROR:
 		e->error++;
@@ -69,6 +77,7 @@ setup(void **state)
 	loop_init();
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+	f->fd = fd[0];
 	f->a.s = stream_new(fd[0], on_event, &f->a);
 	f->b.s = stream_new(fd[1], on_event, &f->b);
 	*state = f;
@@ -187,6 +196,71 @@ test_stream_the_other_side_closing_is_an_eof(void **state)
 	assert_int_equal(f->b.eof, 1);
 }
 
+/* f->a says no more, and listens on. */
+static void
+close_half(struct fixture *f)
+{
+	stream_flush(f->a.s);
+	if (stream_ssl(f->a.s) != NULL) {
+		(void)SSL_shutdown(stream_ssl(f->a.s));
+		stream_flush(f->a.s);
+	}
+	(void)shutdown(f->fd, SHUT_WR);
+	fake_loop_settle();
+}
+
+static void
+end_of_input_is_no_end_of_output(struct fixture *f)
+{
+	static char big[400000];
+
+	f->b.is_owing = true;
+	stream_write(f->a.s, "QUIT", 4);
+	close_half(f);
+	assert_true(str_is(buf_str(&f->b.got), "QUIT"));
+	assert_int_equal(f->b.eof, 1);
+	stream_write(f->b.s, "late ", 5);
+	fake_loop_settle();
+	stream_write(f->b.s, big, sizeof(big));
+	stream_finish(&f->b.s, US_PER_S);
+	fake_loop_settle();
+	assert_int_equal(f->a.got.len, 5 + sizeof(big));
+	assert_int_equal(f->a.eof, 1);
+	assert_int_equal(f->b.eof, 1);
+}
+
+static void
+test_stream_output_goes_on_after_the_end_of_input(void **state)
+{
+	end_of_input_is_no_end_of_output(*state);
+}
+
+static void
+test_stream_tls_output_goes_on_after_the_end_of_input(void **state)
+{
+	start_tls(*state);
+	end_of_input_is_no_end_of_output(*state);
+}
+
+static void
+test_stream_tls_end_is_told_behind_all_input(void **state)
+{
+	struct fixture *f = *state;
+	static char big[100000];
+
+	start_tls(f);
+	f->b.is_full = true;
+	stream_set_input_max(f->b.s, 1000);
+	stream_write(f->a.s, big, sizeof(big));
+	close_half(f);
+	assert_int_equal(f->b.eof, 0);
+	f->b.is_full = false;
+	on_event(&f->b, STREAM_READABLE);
+	fake_loop_settle();
+	assert_int_equal(f->b.got.len, sizeof(big));
+	assert_int_equal(f->b.eof, 1);
+}
+
 static void
 test_stream_finish_sends_all_that_was_written(void **state)
 {
@@ -269,6 +343,9 @@ main(void)
 		TEST(test_stream_referenced_memory_is_released_once_sent),
 		TEST(test_stream_deadline_passes_once),
 		TEST(test_stream_the_other_side_closing_is_an_eof),
+		TEST(test_stream_output_goes_on_after_the_end_of_input),
+		TEST(test_stream_tls_output_goes_on_after_the_end_of_input),
+		TEST(test_stream_tls_end_is_told_behind_all_input),
 		TEST(test_stream_finish_sends_all_that_was_written),
 		TEST(test_stream_tls_carries_data_both_ways),
 		TEST(test_stream_tls_close_is_an_eof),
