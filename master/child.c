@@ -13,7 +13,6 @@
 #include "loop.h"
 
 #define BACKOFF_FIRST_US (1 * US_PER_S)
-#define BACKOFF_MAX_US (60 * US_PER_S)
 /* Who lived this long did not die of a broken start. */
 #define HEALTHY_US (10 * US_PER_S)
 /* After drain_time and this a child that does not end is killed. */
@@ -250,8 +249,8 @@ restart(struct child *c)
 		log_warn("%s %u is started again in %u s", c->row->name,
 		    c->index, (unsigned)(wait / US_PER_S));
 		c->backoff_us *= 2;
-		if (c->backoff_us > BACKOFF_MAX_US) {
-			c->backoff_us = BACKOFF_MAX_US;
+		if (c->backoff_us > master_conf()->service_throttle_time) {
+			c->backoff_us = master_conf()->service_throttle_time;
 		}
 	}
 	loop_timer_arm(c->timer, wait);

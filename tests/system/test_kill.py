@@ -1,6 +1,6 @@
 """A daemon killed with signal 9 under load loses nothing, repeats what it must, and comes back by itself.
 
-PB_KILL_MESSAGES=100000 makes the load as large as it should be now and then.
+PB_KILL_MESSAGES=100000 PB_KILLS=100 makes load and deaths as many as they should be now and then.
 """
 
 import os
@@ -15,8 +15,7 @@ from lib.sink import Delay
 from lib.wait import wait_for
 
 MESSAGES = int(os.environ.get("PB_KILL_MESSAGES", "2000"))
-# Killed when so many are acknowledged: early, in the middle, near the end.
-KILL_AT = (MESSAGES // 10, MESSAGES * 45 // 100, MESSAGES * 8 // 10)
+KILLS = int(os.environ.get("PB_KILLS", "3"))
 # Seconds for all of them on a busy machine.
 PATIENCE = 40 + MESSAGES // 50
 pytestmark = pytest.mark.deadline(120 + 3 * MESSAGES // 50)
@@ -41,9 +40,14 @@ def relay(new_packetboat, **parameters):
     """An instance that takes mail from this machine without AUTH, and a signed account."""
     boat = new_packetboat(mynetworks="127.0.0.0/8", mynetworks_account="relay",
                           smtp_destination_concurrency_limit=CONCURRENCY, smtp_connection_idle_time="1s",
-                          retry_schedule="1s", retry_jitter=0, **parameters)
+                          retry_schedule="1s", retry_jitter=0, service_throttle_time="1s", **parameters)
     boat.add_account("relay", unsigned="allow")
     return boat
+
+
+def moments(kills: int) -> list[int]:
+    """Numbers of acknowledged messages to kill at: early, in the middle, near the end, and never quite the same."""
+    return [MESSAGES * (4 * n + random.randrange(1, 4)) // (4 * kills + 1) for n in range(kills)]
 
 
 def kill_and_wait(boat, daemon: str):
@@ -72,8 +76,8 @@ def test_killed_daemon_loses_nothing(daemon, boat, receiver, new_webhook):
     book = Book(receiver, loads=[plain, signed])
     plain.start(), signed.start()
 
-    for count in KILL_AT:
-        plain.wait(count, PATIENCE)
+    for count in moments(KILLS):
+        plain.wait(count * 9 // 10, PATIENCE)
         kill_and_wait(boat, daemon)
     plain.wait(deadline=PATIENCE)
     signed.wait(deadline=PATIENCE)
@@ -84,7 +88,7 @@ def test_killed_daemon_loses_nothing(daemon, boat, receiver, new_webhook):
     assert book.altered() == []
     assert book.unknown() == set()
     if daemon == "deliver":
-        assert sum(duplicates.values()) <= CONCURRENCY * len(KILL_AT)
+        assert sum(duplicates.values()) <= CONCURRENCY * KILLS
     else:
         assert duplicates == {}
     if daemon != "smtpd":
@@ -108,15 +112,14 @@ def test_killed_daemon_loses_nothing(daemon, boat, receiver, new_webhook):
 
 
 def test_any_daemon_killed_at_random_moments_loses_nothing(boat, receiver):
-    """A ledger of accepted against delivered, while one after the other dies; one kill for 500 messages."""
-    dice = random.Random(MESSAGES)
+    """A ledger of accepted against delivered, while one after the other dies."""
     load = Load(boat, MESSAGES)
     book = Book(receiver, loads=[load])
     load.start()
     killed = []
-    for count in sorted(dice.sample(range(MESSAGES // 20, MESSAGES * 19 // 20), min(40, MESSAGES // 500))):
+    for count in moments(KILLS + 1):
         load.wait(count, PATIENCE)
-        daemon = dice.choice(boat.DAEMONS)
+        daemon = random.choice(boat.DAEMONS)
         for pid in boat.pids(daemon):  # it may be away, as master waits longer each time
             os.kill(pid, signal.SIGKILL)
             killed.append(daemon)
@@ -168,6 +171,30 @@ def test_master_killed_alone_ends_the_daemons(boat, receiver):
     boat.server = None
     wait_for(lambda: all(map(gone, family)), 10, "the end of all daemons")
     boat.start()
+
+
+def test_master_killed_under_load_loses_nothing(boat, receiver):
+    """The daemons end by themselves and finish nothing: what was under way may be repeated."""
+    load = Load(boat, MESSAGES)
+    book = Book(receiver, loads=[load])
+    load.start()
+    kills = max(2, KILLS // 10)
+    for count in moments(kills):
+        load.wait(count, PATIENCE)
+        family = [(pid, start_time(pid)) for pid in children(boat.master_pid)]
+        os.kill(boat.master_pid, signal.SIGKILL)
+        boat.server.process.wait(10)
+        boat.server = None
+        wait_for(lambda: all(map(gone, family)), 10, "the end of all daemons")
+        boat.start()
+    load.wait(deadline=PATIENCE)
+    book.wait_arrived(PATIENCE)
+    duplicates = book.duplicates()
+    print(f"master: {kills} kills, {len(duplicates)} duplicates; failures: {dict(load.replies())}")
+    assert book.altered() == []
+    assert book.unknown() == set()
+    assert sum(duplicates.values()) <= CONCURRENCY * kills
+    boat.wait_queue_empty(PATIENCE)
 
 
 def test_stop_while_qmgr_waits_for_its_restart(boat, receiver):
