@@ -117,8 +117,10 @@ plog_commit(struct plog_batch *b, enum plog_kind kind)
 
 	if (r < 0) {
 		/* Nothing of it is acknowledged; without its bytes the file
-		 * is as good as before. */
-		b->is_sync_failed = ftruncate(b->file->fd, (off_t)b->off) < 0;
+		 * is as good as before, which is empty at the first batch. */
+		off_t end = b->file->has_header ? (off_t)b->off : 0;
+
+		b->is_sync_failed = ftruncate(b->file->fd, end) < 0;
 		b->status = r == -ENOSPC || r == -EDQUOT || r == -EFBIG
 		    ? -ENOSPC
 		    : -EIO;

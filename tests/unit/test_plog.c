@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -379,6 +381,44 @@ test_plog_a_failed_sync_is_never_acknowledged_nor_the_file_used(void **state)
 	assert_int_equal(f->last_segid, segment_id(1, 7, 1));
 }
 
+/* Files may grow up to the size only; RLIM_INFINITY: as they like. */
+static void
+allow_size(rlim_t size)
+{
+	struct rlimit limit;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void
+test_plog_a_batch_without_space_leaves_the_file_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+	struct plog_reader r;
+	int fd;
+
+	for (unsigned n = 0; n < 2; n++) {
+		uint64_t before = f->durable;
+
+		append(f, "x", ""); /* takes the file */
+		allow_size(before + (n == 0 ? PLOG_FILE_HEADER : 0) + 10);
+		wait_idle(f);
+		allow_size(RLIM_INFINITY);
+		assert_int_equal(f->last_status, -ENOSPC);
+		fd = open_file(f, 0, O_RDONLY);
+		assert_int_equal(lseek(fd, 0, SEEK_END), before);
+		assert_int_equal(
+		    plog_reader_init(&r, fd), n == 0 ? -ENODATA : 0);
+		(void)close(fd);
+		append(f, "there is space", "now");
+		wait_idle(f);
+		assert_int_equal(f->last_status, 0);
+	}
+}
+
 /* Cuts the file after the size and reads it: the result and the records. */
 static int
 read_cut(const struct fixture *f, off_t size, unsigned *records)
@@ -530,6 +570,7 @@ main(void)
 		TEST(test_plog_without_a_file_nothing_is_taken),
 		TEST(
 		    test_plog_a_failed_sync_is_never_acknowledged_nor_the_file_used),
+		TEST(test_plog_a_batch_without_space_leaves_the_file_as_it_was),
 		TEST(test_plog_a_file_cut_anywhere_keeps_all_batches_before),
 		TEST(test_plog_damage_before_acknowledged_bytes_is_an_alarm),
 		TEST(test_plog_damage_in_the_last_batch_is_a_torn_tail),
