@@ -27,6 +27,7 @@ ensure_instance(void)
 	struct schema_instance new = { .next_id = 1 };
 	uint8_t key[RETURN_PATH_KEY_LEN];
 	struct change *c;
+	int r;
 
 	if (i->return_key.len == RETURN_PATH_KEY_LEN) {
 		return;
@@ -36,9 +37,18 @@ ensure_instance(void)
 	}
 	new.return_key = (struct str){ (const char *)key, sizeof(key) };
 	c = change_begin(accountd.model);
-	if (change_put(c, SCHEMA_instance, &new) < 0 || change_commit(&c) < 0 ||
-	    store_sync_now(accountd.store) < 0) {
-		fatal("the database cannot be written");
+	r = change_put(c, SCHEMA_instance, &new);
+	if (r == 0) {
+		r = change_commit(&c);
+	}
+	if (r == 0) {
+		r = store_sync_now(accountd.store);
+	}
+	if (r < 0) {
+		fatal("the database cannot be made: %s%s", strerror(-r),
+		    r == -ENOSPC ? ": database_min_free is to be left on the "
+				   "file system of state_directory"
+				 : "");
 	}
 	explicit_bzero(key, sizeof(key));
 }

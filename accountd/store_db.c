@@ -45,15 +45,18 @@ struct store_txn {
 	DB_TXN *txn;
 };
 
-/* What the library said last, in this thread: the log is the loop's. */
-static _Thread_local char last_words[256];
+/* What the library said first of a failure, in this thread: later words tell
+ * of what follows from it. The log is the loop's. */
+static _Thread_local char first_words[256];
 
 static void
 on_error(const DB_ENV *env, const char *prefix, const char *text)
 {
 	(void)env;
 	(void)prefix;
-	snprintf(last_words, sizeof(last_words), "%s", text);
+	if (first_words[0] == '\0') {
+		snprintf(first_words, sizeof(first_words), "%s", text);
+	}
 }
 
 /* The same, where every failure is worth a line in the log. */
@@ -62,9 +65,9 @@ failed(const char *what, int r)
 {
 	if (r != 0) {
 		log_error("database: %s: %s%s%s", what, db_strerror(r),
-		    last_words[0] != '\0' ? ": " : "", last_words);
-		last_words[0] = '\0';
+		    first_words[0] != '\0' ? ": " : "", first_words);
 	}
+	first_words[0] = '\0';
 	return store_errno(r);
 }
 
@@ -182,7 +185,7 @@ store_open(const struct store_options *o, struct store **out, struct buf *error)
 	if (r != 0) {
 		buf_printf(error, "cannot open the database in %s: %s%s%s",
 		    o->directory, db_strerror(r),
-		    last_words[0] != '\0' ? ": " : "", last_words);
+		    first_words[0] != '\0' ? ": " : "", first_words);
 		close_all(s);
 		return store_errno(r);
 	}

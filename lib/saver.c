@@ -39,6 +39,7 @@ static struct {
 
 static pthread_t thread;
 static int wake_fd = -1;
+static bool is_failing;
 static struct loop_io *wake_io;
 
 static void
@@ -184,6 +185,19 @@ take_done(void)
 	return j;
 }
 
+/* A full disk fails once a second for hours: begin and end are told. */
+static void
+tell(const struct job *j)
+{
+	if (j->status < 0 && !is_failing) {
+		log_error(
+		    "%s: cannot be written: %s", j->name, strerror(-j->status));
+	} else if (j->status == 0 && is_failing) {
+		log_warn("%s: can be written again", j->name);
+	}
+	is_failing = j->status < 0;
+}
+
 static void
 on_wake(void *arg, unsigned ready)
 {
@@ -194,10 +208,7 @@ on_wake(void *arg, unsigned ready)
 	(void)ready;
 	(void)!read(wake_fd, &count, sizeof(count));
 	while ((j = take_done()) != NULL) {
-		if (j->status < 0) {
-			log_error("%s: cannot be written: %s", j->name,
-			    strerror(-j->status));
-		}
+		tell(j);
 		j->fn(j->arg, j->status);
 		job_free(j);
 	}
@@ -209,6 +220,7 @@ saver_start(void)
 	list_init(&shared.todo);
 	list_init(&shared.done);
 	shared.is_ending = false;
+	is_failing = false;
 	wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (wake_fd < 0 || pthread_create(&thread, NULL, work, NULL) != 0) {
 		fatal("cannot start a thread: %s", strerror(errno));
