@@ -1,67 +1,30 @@
 """A sync that fails is no promise: nobody hears 250, the file is left behind, and work goes on with the next one."""
 
-import mmap
-import struct
-import subprocess
-
 import pytest
 
+from lib.failsync import FailSync
 from lib.load import Book, Load
 from lib.packetboat import Packetboat
-from lib.places import TOP
-from lib.process import run
 from lib.sink import Delay
 from lib.wait import wait_for
 
 
-class FailSync:
-    """The page that the preloaded shim looks at; see shim/failsync.c."""
-
-    LAYOUT = struct.Struct("16siiii")
-
-    def __init__(self, path):
-        path.write_bytes(bytes(self.LAYOUT.size))
-        path.chmod(0o666)
-        self.path = path
-        with open(path, "r+b") as f:
-            self.page = mmap.mmap(f.fileno(), self.LAYOUT.size)
-
-    def fail(self, program: str, skip: int = 0, count: int = 1):
-        """After `skip` more good syncs of the program, `count` fail."""
-        self.LAYOUT.pack_into(self.page, 0, program.encode(), skip, count, self.failed, 0)
-
-    def normal(self):
-        self.fail("", 0, 0)
-
-    @property
-    def failed(self) -> int:
-        return self.LAYOUT.unpack_from(self.page)[3]
-
-    @property
-    def writes_after(self) -> int:
-        """Writes to files after their sync had failed."""
-        return self.LAYOUT.unpack_from(self.page)[4]
-
-
 @pytest.fixture
 def syncs(new_directory) -> FailSync:
-    folder = new_directory("failsync")
-    run("cc", "-shared", "-fPIC", "-O2", "-Wall", "-o", folder / "failsync.so", TOP / "tests/system/shim/failsync.c")
-    return FailSync(folder / "page")
+    if not FailSync.is_possible():
+        pytest.skip("a sanitizer's runtime must be preloaded first")
+    return FailSync(new_directory("failsync"))
 
 
 @pytest.fixture
-def boat(make_packetboat, syncs, monkeypatch, keep, name_server, install_root) -> Packetboat:
-    master = install_root / "libexec/packetboat/smtpd"
-    if b"libasan" in subprocess.run(["ldd", str(master)], capture_output=True).stdout:
-        pytest.skip("a sanitizer's runtime must be preloaded first")
+def boat(make_packetboat, syncs, monkeypatch, keep, name_server) -> Packetboat:
     boat = make_packetboat(mynetworks="127.0.0.0/8", mynetworks_account="relay", retry_schedule="1s", retry_jitter=0)
     name_server.add(boat.HOSTNAME, "A", boat.address)
     with monkeypatch.context() as environment:
-        environment.setenv("LD_PRELOAD", str(syncs.path.parent / "failsync.so"))
-        environment.setenv("FAILSYNC_PAGE", str(syncs.path))
+        for name, value in syncs.environment.items():
+            environment.setenv(name, value)
         keep.start(boat)
-    assert all(str(syncs.path) in open(f"/proc/{boat.pids(d)[0]}/maps").read() for d in ("smtpd", "qmgr"))
+    assert all(syncs.is_in(boat.pids(d)[0]) for d in boat.DAEMONS)
     boat.add_account("relay", unsigned="allow")
     return boat
 
