@@ -1,6 +1,8 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/rand.h>
 
@@ -53,6 +55,23 @@ ensure_instance(void)
 	explicit_bzero(key, sizeof(key));
 }
 
+static char boot[64];
+
+/* While there is a /proc. Without it the filter's file of suppressions is only
+ * believed after a stop. */
+static void
+init(void)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (read(fd, boot, sizeof(boot) - 1) < 0) {
+			boot[0] = '\0';
+		}
+		(void)close(fd);
+	}
+}
+
 static void
 start(void)
 {
@@ -63,6 +82,7 @@ start(void)
 		.checkpoint_bytes = conf()->database_checkpoint_size,
 		.min_free = conf()->database_min_free,
 		.filter_bytes = conf()->suppression_filter_size,
+		.boot = boot,
 	};
 	struct buf error = { 0 };
 
@@ -159,6 +179,7 @@ static const struct service service = {
 	.role = ROLE_ACCOUNTD,
 	.sandbox = SANDBOX_FILES | SANDBOX_THREADS,
 	.directory = directory,
+	.init = init,
 	.start = start,
 	.peer_up = push_peer_up,
 	.peer_down = guarded_peer_down,

@@ -9,6 +9,7 @@
 #ifndef ACCOUNTD_STORE_H
 #define ACCOUNTD_STORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "attr.h"
@@ -30,6 +31,7 @@ enum store_table {
 	STORE_WARM,	   /* address as text, NUL, provider */
 	STORE_WARM_SENT,   /* message id, u16 recipient */
 	STORE_NOTICE,	   /* u64 id */
+	STORE_FILTER,	   /* empty key: the generation of the filter's file */
 	STORE_TABLES,
 };
 
@@ -46,6 +48,9 @@ struct store_options {
 	uint64_t checkpoint_bytes; /* written before one; 0: any number */
 	uint64_t min_free;	   /* bytes; with less there are no changes */
 	uint64_t filter_bytes;	   /* for suppressions' keys; 0: no filter */
+	/* Names the time since the machine started; NULL or "": unknown, then
+	 * the filter's file is only believed after a store_close. */
+	const char *boot;
 };
 
 /*
@@ -75,6 +80,10 @@ void store_abort(struct store_txn **t); /* NULL allowed */
  * transaction did when t is not NULL. */
 int store_get(struct store *s, struct store_txn *t, enum store_table table,
     struct str key, struct buf *value) MUST_CHECK;
+
+/* Whether keys that are not in STORE_SUPPRESSION are known without the disk:
+ * at once after store_open, or when a thread has read the table. */
+bool store_is_filtered(const struct store *s);
 
 /*
  * Calls fn for each record whose key begins with prefix, in the keys' order,

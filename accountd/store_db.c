@@ -38,6 +38,7 @@ static const char *const table_names[STORE_TABLES] = {
 	[STORE_WARM] = "warm",
 	[STORE_WARM_SENT] = "warm_sent",
 	[STORE_NOTICE] = "notice",
+	[STORE_FILTER] = "filter",
 };
 
 struct store_txn {
@@ -153,7 +154,6 @@ close_all(struct store *s)
 	}
 	pthread_mutex_destroy(&s->no_checkpoint);
 	pthread_mutex_destroy(&s->writing);
-	store_filter_free(&s->filter);
 	free(s->copy_to);
 	free(s->directory);
 	free(s);
@@ -191,9 +191,7 @@ store_open(const struct store_options *o, struct store **out, struct buf *error)
 	}
 	s->syncer = store_syncer_new(&sync_ops, s, o->checkpoint_us);
 	if (o->filter_bytes > 0) {
-		s->filter = store_filter_new(o->filter_bytes);
-		s->filler = store_helper_new(
-		    store_fill_filter, s, store_filter_filled, s);
+		store_filling_start(s, o);
 	}
 	*out = s;
 	return 0;
@@ -208,11 +206,12 @@ store_close(struct store **sp)
 		return;
 	}
 	atomic_store(&s->is_closing, true);
-	store_helper_free(&s->filler);
+	store_filling_stop(s);
 	store_helper_free(&s->copier);
 	store_syncer_free(&s->syncer);
 	/* Only makes the next start faster. */
 	(void)s->env->txn_checkpoint(s->env, 0, 0, 0);
+	store_filling_end(s);
 	close_all(s);
 	*sp = NULL;
 }
@@ -257,7 +256,7 @@ store_put(struct store_txn *t, enum store_table table, struct str key,
 
 	t->store->written += key.len + value.len + LOG_OVERHEAD;
 	if (table == STORE_SUPPRESSION && t->store->filter != NULL) {
-		store_filter_add(t->store->filter, key);
+		store_filling_note(t->store, key);
 	}
 	return failed("put", db->put(db, t->txn, &k, &v, 0));
 }
@@ -271,7 +270,9 @@ store_del(struct store_txn *t, enum store_table table, struct str key)
 
 	t->store->written += key.len + LOG_OVERHEAD;
 	r = db->del(db, t->txn, &k, 0);
-
+	if (table == STORE_SUPPRESSION && r == 0) {
+		store_filling_note_removed(t->store);
+	}
 	return r == DB_NOTFOUND ? 0 : failed("delete", r);
 }
 
@@ -399,6 +400,12 @@ store_each(struct store *s, enum store_table table, struct str prefix,
 {
 	return store_each_after(
 	    s, table, prefix, (struct str){ .len = 0 }, fn, arg);
+}
+
+bool
+store_is_filtered(const struct store *s)
+{
+	return s->filter != NULL && store_filter_is_complete(s->filter);
 }
 
 void

@@ -5,8 +5,7 @@
 
 #include "buf.h"
 
-#define WORDS_A_BLOCK 8u
-#define BLOCK_BYTES 64u
+#define WORDS_A_BLOCK (STORE_FILTER_BLOCK / sizeof(uint64_t))
 #define BITS_A_KEY 7u /* 64 bits of a hash are seven times nine */
 
 struct store_filter {
@@ -20,8 +19,8 @@ store_filter_new(uint64_t bytes)
 {
 	struct store_filter *f = mem_alloc(sizeof(*f));
 
-	f->blocks = bytes < BLOCK_BYTES ? 1 : bytes / BLOCK_BYTES;
-	f->words = mem_alloc(f->blocks * BLOCK_BYTES);
+	f->blocks = bytes < STORE_FILTER_BLOCK ? 1 : bytes / STORE_FILTER_BLOCK;
+	f->words = mem_alloc(f->blocks * STORE_FILTER_BLOCK);
 	return f;
 }
 
@@ -51,10 +50,10 @@ hash(struct str key)
 	return h ^ h >> 33;
 }
 
-static _Atomic uint64_t *
+static uint64_t
 block_of(const struct store_filter *f, uint64_t h)
 {
-	return f->words + (h >> 32) % f->blocks * WORDS_A_BLOCK;
+	return (h >> 32) % f->blocks;
 }
 
 /* Nine bits of the second hash choose one of a block's 512. */
@@ -68,12 +67,15 @@ next_bit(uint64_t *h, unsigned *word)
 	return 1ULL << bit;
 }
 
-void
-store_filter_add(struct store_filter *f, struct str key)
+bool
+store_filter_add(struct store_filter *f, struct str key, uint64_t *at)
 {
 	uint64_t h = hash(key);
-	_Atomic uint64_t *block = block_of(f, h);
+	uint64_t n = block_of(f, h);
+	_Atomic uint64_t *block = f->words + n * WORDS_A_BLOCK;
+	bool is_new = false;
 
+	*at = n * STORE_FILTER_BLOCK;
 	h *= 0x9e3779b97f4a7c15ULL;
 	for (unsigned i = 0; i < BITS_A_KEY; i++) {
 		unsigned word;
@@ -83,8 +85,10 @@ store_filter_add(struct store_filter *f, struct str key)
 			bit) == 0) {
 			atomic_fetch_or_explicit(
 			    &block[word], bit, memory_order_relaxed);
+			is_new = true;
 		}
 	}
+	return is_new;
 }
 
 void
@@ -94,10 +98,46 @@ store_filter_complete(struct store_filter *f)
 }
 
 bool
+store_filter_is_complete(const struct store_filter *f)
+{
+	return atomic_load(&f->is_complete);
+}
+
+uint64_t
+store_filter_size(const struct store_filter *f)
+{
+	return f->blocks * STORE_FILTER_BLOCK;
+}
+
+void
+store_filter_save(
+    const struct store_filter *f, uint64_t at, uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		words[i] = atomic_load_explicit(
+		    &f->words[at / sizeof(uint64_t) + i], memory_order_relaxed);
+	}
+}
+
+void
+store_filter_load(
+    struct store_filter *f, uint64_t at, const uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (words[i] != 0) {
+			atomic_fetch_or_explicit(
+			    &f->words[at / sizeof(uint64_t) + i], words[i],
+			    memory_order_relaxed);
+		}
+	}
+}
+
+bool
 store_filter_may_have(const struct store_filter *f, struct str key)
 {
 	uint64_t h = hash(key);
-	const _Atomic uint64_t *block = block_of(f, h);
+	const _Atomic uint64_t *block =
+	    f->words + block_of(f, h) * WORDS_A_BLOCK;
 
 	if (!atomic_load(&f->is_complete)) {
 		return true;

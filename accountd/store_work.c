@@ -1,6 +1,5 @@
 /*
- * Long work on the database, in threads of their own: the filter is filled,
- * a copy is made.
+ * What the store's files share, and a copy of the database, made by a thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "log.h"
 #include "store_db.h"
 
 /* The library's codes to ours. */
@@ -38,114 +36,6 @@ store_dbt(struct str s)
 		.ulen = (uint32_t)s.len,
 		.flags = DB_DBT_USERMEM };
 }
-
-/* ---- the filter ----------------------------------------------------------
- */
-
-#define FILL_BYTES (128u * 1024) /* read in one go */
-#define FILL_PAUSE_US 1000	 /* then others want CPU and disk, too */
-
-/* Adds the keys of a piece of the table; the last of them goes to *last.
- * Returns how many. */
-static size_t
-add_keys(struct store_filter *f, const DBT *piece, struct buf *last)
-{
-	const uint8_t *key = NULL;
-	const void *data;
-	size_t n_key = 0;
-	size_t n_data;
-	size_t n = 0;
-	void *at;
-
-	DB_MULTIPLE_INIT(at, piece);
-	for (;;) {
-		const uint8_t *next;
-		size_t n_next = 0;
-
-		DB_MULTIPLE_KEY_NEXT(at, piece, next, n_next, data, n_data);
-		if (at == NULL) {
-			break;
-		}
-		key = next;
-		n_key = n_next;
-		store_filter_add(f, (struct str){ (const char *)key, n_key });
-		n++;
-	}
-	(void)data;
-	(void)n_data;
-	buf_clear(last, SIZE_MAX);
-	buf_add(last, key, n_key);
-	return n;
-}
-
-/* The piece that begins with the key *last. DB_NOTFOUND: there is no more. */
-static int
-fill_some(struct store *s, void *memory, struct buf *last)
-{
-	DB *db = s->tables[STORE_SUPPRESSION];
-	uint8_t first[STORE_KEY_MAX]; /* replaced by the key that is found */
-	DBT k = { .data = first,
-		.size = (uint32_t)last->len,
-		.ulen = sizeof(first),
-		.flags = DB_DBT_USERMEM };
-	DBT v = { .data = memory, .ulen = FILL_BYTES, .flags = DB_DBT_USERMEM };
-	bool is_first = last->len == 0;
-	DBC *c = NULL;
-	int r = db->cursor(db, NULL, &c, 0);
-
-	if (r != 0) {
-		return r;
-	}
-	if (last->len > 0) {
-		memcpy(first, last->p, last->len);
-	}
-	r = c->get(
-	    c, &k, &v, (is_first ? DB_FIRST : DB_SET_RANGE) | DB_MULTIPLE_KEY);
-	(void)c->close(c); /* it only read */
-	if (r != 0) {
-		return r;
-	}
-	/* The last of the piece before is the first of this one. */
-	return add_keys(s->filter, &v, last) == 1 && !is_first ? DB_NOTFOUND
-							       : 0;
-}
-
-int
-store_fill_filter(void *engine)
-{
-	struct store *s = engine;
-	void *memory = mem_alloc(FILL_BYTES);
-	struct buf last = { 0 };
-	int r = 0;
-
-	while (r == 0 && !atomic_load(&s->is_closing)) {
-		pthread_mutex_lock(&s->writing);
-		r = fill_some(s, memory, &last);
-		pthread_mutex_unlock(&s->writing);
-		(void)usleep(FILL_PAUSE_US);
-	}
-	if (r == DB_NOTFOUND) {
-		store_filter_complete(s->filter);
-		r = 0;
-	}
-	buf_fini(&last);
-	free(memory);
-	return store_errno(r);
-}
-
-void
-store_filter_filled(void *arg, int status)
-{
-	(void)arg;
-	if (status < 0) {
-		log_warn("suppressions are all looked up in the database, "
-			 "which was not read to its end: %s",
-		    strerror(-status));
-	}
-}
-
-/* ---- backup --------------------------------------------------------------
- */
 
 static int
 copy_all(struct store *s)

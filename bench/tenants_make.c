@@ -8,7 +8,8 @@
  * and a password of each key, one key a line, to DIR/../logins. The accounts
  * may send unsigned mail; each has a domain, a tally and its share of keys and
  * suppressions. `load' opens it as accountd does at its start, looks up
- * suppressions at random, and prints CPU and real time and memory.
+ * suppressions at random, walks the keys of an account as many failed logins
+ * make accountd do, and prints CPU and real time and memory.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,6 +28,7 @@
 #include "tallies.h"
 
 #define CACHE (32u << 20)
+#define FILTER (16u << 20) /* suppression_filter_size's default */
 #define PER_COMMIT 5000u
 
 struct maker {
@@ -58,7 +60,8 @@ static struct store *
 open_store(const char *directory)
 {
 	const struct store_options o = { .directory = directory,
-		.cache_size = CACHE };
+		.cache_size = CACHE,
+		.filter_bytes = FILTER };
 	struct store *s = NULL;
 	struct buf error = { 0 };
 

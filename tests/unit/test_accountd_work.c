@@ -106,12 +106,14 @@ test_filter_never_denies_a_key_that_it_has(void **state)
 {
 	struct store_filter *f = store_filter_new(KEYS * 2);
 	unsigned passed = 0;
+	uint64_t at;
 	char key[64];
 
 	(void)state;
 	for (unsigned i = 0; i < KEYS; i++) {
-		store_filter_add(f, key_of(key, sizeof(key), i));
+		(void)store_filter_add(f, key_of(key, sizeof(key), i), &at);
 	}
+	assert_false(store_filter_add(f, key_of(key, sizeof(key), 0), &at));
 	assert_true(store_filter_may_have(f, STR("unknown")));
 	store_filter_complete(f);
 	for (unsigned i = 0; i < KEYS; i++) {
