@@ -61,9 +61,11 @@ add_keys(struct record *r, const struct schema_domain *d)
 static struct record *
 add_other_keys(struct record *r, const struct schema_domain *d)
 {
-	const char *purpose = d->rotation == ROTATION_REMOVE ? "dkim-remove"
-	    : d->rotation == ROTATION_KEEP		     ? "dkim-last"
-							     : "dkim-next";
+	bool is_gone =
+	    d->rotation == ROTATION_REMOVE || d->rotation == ROTATION_CANCEL;
+	const char *purpose = is_gone	   ? "dkim-remove"
+	    : d->rotation == ROTATION_KEEP ? "dkim-last"
+					   : "dkim-next";
 
 	if (d->rotation == ROTATION_NONE) {
 		return r;

@@ -122,16 +122,13 @@ tell(const struct schema_domain *d)
 
 /* The owner has to publish something that he has not asked for. */
 static void
-alert(const struct schema_domain *d, bool is_over)
+alert(const struct schema_domain *d, bool is_over, const char *text)
 {
 	const struct account *a = model_account(accountd.model, d->account);
 
 	if (a != NULL) {
 		herald_tell(ALERT_DOMAIN, a, ALERT, is_over, "%.*s %s",
-		    STR_ARG(d->name),
-		    is_over ? "is signed with its new DKIM keys"
-			    : "has new DKIM keys: publish the records that "
-			      "pbdomain show prints as dkim-next");
+		    STR_ARG(d->name), text);
 	}
 }
 
@@ -198,7 +195,9 @@ on_keys(void *arg, const struct domain_keys *keys, const char *error)
 		log_error("next keys of %s are not stored: %s", w->name,
 		    strerror(-r));
 	} else if (d != NULL && is_by_schedule) {
-		alert(&domain_of(w)->r, false);
+		alert(&domain_of(w)->r, false,
+		    "has new DKIM keys: publish the records that pbdomain "
+		    "show prints as dkim-next");
 	}
 	if (w->tool != NULL) {
 		answer_tool(w, d, r);
@@ -235,7 +234,8 @@ on_retired(void *arg, enum ipc_type type, const void *msg)
 	(void)type;
 	/* signd has logged its failure; the next check tries again. */
 	if (m == NULL || m->status != 0 || d == NULL ||
-	    d->r.rotation != ROTATION_KEEP) {
+	    (d->r.rotation != ROTATION_KEEP &&
+		d->r.rotation != ROTATION_CANCEL)) {
 		work_free(w);
 		return;
 	}
@@ -303,7 +303,7 @@ rotating_checked(const struct domain *d, const struct ipc_dkim_rep *rep)
 	} else if (has_taken_over) {
 		push_domain(d);
 		push_changed(account, 0);
-		alert(&d->r, true);
+		alert(&d->r, true, "is signed with its new DKIM keys");
 	}
 	buf_fini(&name);
 }
@@ -333,6 +333,7 @@ rotating_interval(const struct domain *d, uint64_t most_us)
 	uint64_t wait = most_us;
 
 	if (rotation_is_wanted(&d->r, &times, now) ||
+	    rotation_is_kept_enough(&d->r, &times, now) ||
 	    (due != 0 && due <= now)) {
 		wait = SOON_US;
 	} else if (due != 0) {
@@ -344,6 +345,57 @@ rotating_interval(const struct domain *d, uint64_t most_us)
 /* ---- domain.rotate, domain.set ---------------------------------------------
  */
 
+/* The keys that no longer count go when no crash can bring them back. */
+static void
+on_cancel_durable(void *arg, int status)
+{
+	const struct domain *d;
+	size_t at = 0;
+
+	(void)arg;
+	while (status == 0 && !accountd.is_draining &&
+	    (d = model_next_domain(accountd.model, &at)) != NULL) {
+		if (d->r.rotation == ROTATION_CANCEL) {
+			rotating_go_on(d);
+		}
+	}
+}
+
+static void
+cancel(const struct domain *d, struct tool *t)
+{
+	struct schema_domain new = d->r;
+	const char *obstacle = is_worked_at(d)
+	    ? "signd is at work on its keys; try again"
+	    : rotation_cancel(&new, clock_wall_us());
+	char name[DOMAIN_NAME_MAX + 1];
+	struct change *c;
+	int r;
+
+	if (obstacle != NULL) {
+		tool_end(t, EX_DATAERR,
+		    "the change of keys of %.*s cannot be cancelled: %s",
+		    STR_ARG(d->r.name), obstacle);
+		return;
+	}
+	str_copy(name, sizeof(name), d->r.name);
+	c = change_begin(accountd.model);
+	r = change_put(c, SCHEMA_domain, &new);
+	if (r < 0) {
+		command_failed(t, &c, r);
+	} else if (command_commit(t, &c)) {
+		d = model_domain(accountd.model, new.account, str_of(name));
+		tell(&d->r);
+		push_domain(d);
+		push_changed(d->r.account, 0);
+		alert(&d->r, true,
+		    "keeps its DKIM keys: the change was given "
+		    "up");
+		store_sync(accountd.store, on_cancel_durable, NULL);
+		command_done(t, domain_json(d));
+	}
+}
+
 void
 domain_rotate(struct tool *t)
 {
@@ -351,6 +403,10 @@ domain_rotate(struct tool *t)
 	const char *obstacle;
 
 	if (d == NULL) {
+		return;
+	}
+	if (json_is_true(json_object_get(tool_args(t), "cancel"))) {
+		cancel(d, t);
 		return;
 	}
 	obstacle = is_worked_at(d) ? "signd is at work on its keys"

@@ -25,7 +25,8 @@ uint64_t rotating_interval(const struct domain *d, uint64_t most_us);
 
 void rotating_stop(void);
 
-/* The tool's commands domain.rotate and domain.set. */
+/* The tool's commands domain.rotate (with "cancel": give it up) and
+ * domain.set. */
 void domain_rotate(struct tool *t);
 void domain_set(struct tool *t);
 

@@ -33,6 +33,8 @@ rotation_obstacle(const struct schema_domain *d)
 		return "its next keys are made already: publish their records";
 	case ROTATION_KEEP:
 		return "its last keys must still be kept";
+	case ROTATION_CANCEL:
+		return "its next keys are being deleted; try again";
 	}
 	return d->state == DOMAIN_VERIFIED
 	    ? NULL
@@ -60,6 +62,10 @@ rotation_is_wanted(const struct schema_domain *d,
 	uint64_t after = rotation_after(d, times);
 	uint64_t since = d->rotated_us != 0 ? d->rotated_us : d->created_us;
 
+	/* Who gives a change up wants no other one at once. */
+	if (d->cancelled_us > since) {
+		since = d->cancelled_us;
+	}
 	return after != 0 && d->failing_us == 0 &&
 	    rotation_obstacle(d) == NULL && has_passed(since, after, now_us);
 }
@@ -134,6 +140,31 @@ take_over(struct schema_domain *d, uint64_t now_us)
 	enter(d, ROTATION_KEEP, now_us);
 }
 
+const char *
+rotation_cancel(struct schema_domain *d, uint64_t now_us)
+{
+	switch ((enum rotation)d->rotation) {
+	case ROTATION_NONE:
+	case ROTATION_REMOVE:
+		return "no change is under way";
+	case ROTATION_CANCEL:
+		return "its next keys are being deleted already";
+	case ROTATION_PUBLISH:
+	case ROTATION_WAIT:
+		enter(d, ROTATION_CANCEL, now_us);
+		break;
+	case ROTATION_KEEP:
+		if (d->other1_status != CHECK_OK) {
+			return "the record of its last RSA key is not seen: "
+			       "publish it, then verify";
+		}
+		take_over(d, now_us);
+		break;
+	}
+	d->cancelled_us = now_us;
+	return NULL;
+}
+
 static bool
 judge_next(struct schema_domain *d, const struct rotation_times *times,
     uint64_t now_us)
@@ -186,8 +217,9 @@ bool
 rotation_is_kept_enough(const struct schema_domain *d,
     const struct rotation_times *times, uint64_t now_us)
 {
-	return d->rotation == ROTATION_KEEP &&
-	    has_passed(d->rotation_us, times->keep_us, now_us);
+	return d->rotation == ROTATION_CANCEL ||
+	    (d->rotation == ROTATION_KEEP &&
+		has_passed(d->rotation_us, times->keep_us, now_us));
 }
 
 void
@@ -207,6 +239,7 @@ rotation_due(const struct schema_domain *d, const struct rotation_times *times)
 	case ROTATION_NONE:
 	case ROTATION_PUBLISH:
 	case ROTATION_REMOVE:
+	case ROTATION_CANCEL:
 		break;
 	}
 	return 0;
@@ -226,6 +259,8 @@ rotation_name(uint8_t rotation)
 		return "keep";
 	case ROTATION_REMOVE:
 		return "remove";
+	case ROTATION_CANCEL:
+		return "cancel";
 	}
 	return "unknown";
 }

@@ -31,6 +31,14 @@ void rotation_selector(
 /* May new keys be made? NULL, or why not, for people. */
 const char *rotation_obstacle(const struct schema_domain *d);
 
+/*
+ * Gives the change up: next keys are to be deleted without having signed;
+ * last ones that are still kept sign again, and those in use are the last
+ * ones. Returns NULL, or why that cannot be, for people.
+ */
+const char *rotation_cancel(
+    struct schema_domain *d, uint64_t now_us) MUST_CHECK;
+
 /* Does the schedule ask for new keys now? */
 bool rotation_is_wanted(const struct schema_domain *d,
     const struct rotation_times *times, uint64_t now_us);
@@ -54,8 +62,8 @@ void rotation_begin(struct schema_domain *d, struct str selector1,
 bool rotation_judge(struct schema_domain *d, const struct ipc_dkim_rep *rep,
     const struct rotation_times *times, uint64_t now_us);
 
-/* Is the time over for which the last keys are kept? Then signd may delete
- * them, and rotation_release says so in the record. */
+/* May signd delete the other keys: last ones that were kept long enough, or
+ * next ones that were given up? rotation_release says that it has. */
 bool rotation_is_kept_enough(const struct schema_domain *d,
     const struct rotation_times *times, uint64_t now_us);
 void rotation_release(struct schema_domain *d, uint64_t now_us);
@@ -65,7 +73,7 @@ void rotation_release(struct schema_domain *d, uint64_t now_us);
 uint64_t rotation_due(
     const struct schema_domain *d, const struct rotation_times *times);
 
-/* For people and JSON: none publish wait keep remove. */
+/* For people and JSON: none publish wait keep remove cancel. */
 const char *rotation_name(uint8_t rotation);
 
 #endif

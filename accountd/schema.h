@@ -53,7 +53,8 @@ enum rotation {
 	ROTATION_PUBLISH = 1, /* the next ones, not seen in the DNS yet */
 	ROTATION_WAIT = 2,    /* the next ones, seen since rotation_us */
 	ROTATION_KEEP = 3,    /* the last ones, to be left published */
-	ROTATION_REMOVE = 4,  /* the last ones; nobody needs them any more */
+	ROTATION_REMOVE = 4,  /* deleted ones; nobody needs their records */
+	ROTATION_CANCEL = 5,  /* the next ones, which signd is to delete */
 };
 
 enum source_state {

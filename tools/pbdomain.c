@@ -6,8 +6,8 @@
 #include "client.h"
 
 static const char usage[] =
-    "usage: pbdomain [-c DIR] [--json] add|show|verify|rotate|delete ACCOUNT "
-    "DOMAIN\n"
+    "usage: pbdomain [-c DIR] [--json] add|show|verify|delete ACCOUNT DOMAIN\n"
+    "       pbdomain [-c DIR] [--json] rotate ACCOUNT DOMAIN [--cancel]\n"
     "       pbdomain [-c DIR] [--json] set ACCOUNT DOMAIN rotate_after=TIME\n"
     "       pbdomain [-c DIR] [--json] list [ACCOUNT]\n";
 
@@ -68,6 +68,7 @@ print_rotation(json_t *d)
 		{ "keep", "leave the records of dkim-last published",
 		    "at least until" },
 		{ "remove", "remove the records of dkim-remove", NULL },
+		{ "cancel", "its keys stay, the next ones are deleted", NULL },
 	};
 
 	for (size_t i = 0; i < array_len(rows); i++) {
@@ -162,21 +163,33 @@ set_rotate_after(json_t *args, const char *setting)
 	client_set(args, "rotate_after", setting + sizeof(name) - 1);
 }
 
+/* What follows the domain's name. */
+static void
+take_rest(const char *verb, const char *rest, json_t *args)
+{
+	if (strcmp(verb, "set") == 0 && rest != NULL) {
+		set_rotate_after(args, rest);
+	} else if (strcmp(verb, "rotate") == 0 && rest != NULL &&
+	    strcmp(rest, "--cancel") == 0) {
+		(void)json_object_set_new(args, "cancel", json_true());
+	} else if (strcmp(verb, "set") == 0 || rest != NULL) {
+		client_usage(NULL);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct verb *verb;
 	json_t *args = json_object();
-	bool is_set;
 
 	client_init(&argc, argv, usage);
 	verb = find_verb(argv[1]);
-	is_set = strcmp(verb->name, "set") == 0;
-	if (verb->print == print_row ? argc > 3 : argc != (is_set ? 5 : 4)) {
+	if (verb->print == print_row ? argc > 3 : argc < 4 || argc > 5) {
 		client_usage(NULL);
 	}
-	if (is_set) {
-		set_rotate_after(args, argv[4]);
+	if (verb->print != print_row) {
+		take_rest(verb->name, argv[4], args);
 	}
 	if (argc > 2) {
 		client_set(args, "account", argv[2]);

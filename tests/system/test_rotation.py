@@ -71,6 +71,55 @@ def test_keys_change_without_a_gap(new_packetboat, sink, name_server):
     boat.tool("pbdomain", "delete", "shop", "shop.test")
 
 
+def test_a_change_that_began_is_given_up(new_packetboat, sink, name_server):
+    boat = new_packetboat(dkim_rotate_wait="1h")
+    account = boat.add_account("shop")
+    boat.add_domain(account, "shop.test")
+    old = {r["name"].partition(".")[0] for r in boat.domain_records("shop", "shop.test") if r["purpose"] == "dkim"}
+    keys = boat.directory / "state/signd"
+    files = sorted(keys.rglob("*"))
+
+    def cancel(**options):
+        return boat.tool("pbdomain", "rotate", "shop", "shop.test", "--cancel", **options)
+    refused = cancel(check=False)
+    assert refused.code == 65 and "no change is under way" in refused.err
+
+    # The schedule began it, so that its owner hears of the end. The keys are deleted, and no other ones made.
+    boat.tool("pbdomain", "set", "shop", "shop.test", "rotate_after=1s")
+    wait_rotation(boat, "publish")
+    boat.tool("pbdomain", "set", "shop", "shop.test", "rotate_after=1h")
+    publish(boat, "dkim-next")
+    wait_rotation(boat, "wait")
+    assert sorted(keys.rglob("*")) != files
+    assert "; rotation: cancel since" in cancel().out
+    wait_for(lambda: boat.domain("shop", "shop.test")["rotation"] == "remove", 20, "signd's deletion")
+    assert sorted(keys.rglob("*")) == files
+    assert "keeps its DKIM keys" in boat.wait_event("alert", name="dkim_rotation", over=True)["text"]
+    gone = {r["name"].partition(".")[0] for r in boat.domain_records("shop", "shop.test") if r["purpose"] == "dkim-remove"}
+    assert len(gone) == 2 and not gone & old
+    boat.restart()
+    assert selectors(send_one(boat, account, sink, "kept"), name_server) == old
+    assert boat.domain("shop", "shop.test")["rotation"] == "remove"
+    for selector in gone:
+        name_server.remove(f"{selector}._domainkey.shop.test", "TXT")
+    wait_rotation(boat, "none")
+
+
+def test_a_change_that_is_done_is_taken_back(new_packetboat, sink, name_server):
+    boat = new_packetboat(dkim_rotate_wait="0s", dkim_rotate_keep="1h")
+    account = boat.add_account("shop")
+    boat.add_domain(account, "shop.test")
+    old = {r["name"].partition(".")[0] for r in boat.domain_records("shop", "shop.test") if r["purpose"] == "dkim"}
+    boat.tool("pbdomain", "rotate", "shop", "shop.test")
+    new = publish(boat, "dkim-next")
+    wait_rotation(boat, "keep")
+    during = send_one(boat, account, sink, "during")
+    boat.tool("pbdomain", "rotate", "shop", "shop.test", "--cancel")
+    assert boat.domain("shop", "shop.test")["rotation"] == "keep"
+    assert selectors(send_one(boat, account, sink, "after"), name_server) == old
+    assert selectors(during, name_server) == new, "mail of the keys given up is verified still"
+
+
 def test_schedule_makes_the_next_keys_and_tells_the_owner(packetboat, account):
     bad = packetboat.tool("pbdomain", "set", "shop", "shop.test", "rotate_after=soon", check=False)
     assert bad.code == 65 and "180d" in bad.err

@@ -194,6 +194,66 @@ test_rotation_schedule_counts_from_when_the_keys_began(void **state)
 }
 
 static void
+test_rotation_given_up_before_the_next_keys_sign_deletes_them(void **state)
+{
+	struct schema_domain d = begun();
+
+	(void)state;
+	assert_false(rotation_is_kept_enough(&d, &times, NOW_US));
+	assert_null(rotation_cancel(&d, NOW_US));
+	assert_int_equal(d.rotation, ROTATION_CANCEL);
+	assert_true(rotation_is_kept_enough(&d, &times, NOW_US));
+	/* Published or not, they never sign. */
+	d.failing_us = NOW_US;
+	assert_false(see(&d, CHECK_OK, NOW_US + 9 * DAY_US));
+	assert_true(str_is(d.selector1, "old-r"));
+	assert_true(str_is(d.other1, "new-r"));
+	assert_non_null(rotation_obstacle(&d));
+	assert_non_null(rotation_cancel(&d, NOW_US));
+	rotation_release(&d, NOW_US);
+	assert_non_null(rotation_cancel(&d, NOW_US));
+	assert_true(see(&d, CHECK_MISSING, NOW_US + 9 * DAY_US));
+	assert_int_equal(d.rotation, ROTATION_NONE);
+	assert_non_null(rotation_cancel(&d, NOW_US));
+}
+
+static void
+test_rotation_given_up_afterwards_lets_the_last_keys_sign_again(void **state)
+{
+	struct schema_domain d = begun();
+
+	(void)state;
+	d.dkim1_status = CHECK_OK;
+	assert_true(see(&d, CHECK_OK, NOW_US));
+	assert_true(see(&d, CHECK_OK, NOW_US + DAY_US));
+	assert_false(see(&d, CHECK_MISSING, NOW_US + DAY_US));
+	assert_non_null(rotation_cancel(&d, NOW_US + DAY_US));
+	assert_true(str_is(d.selector1, "new-r"));
+	assert_false(see(&d, CHECK_OK, NOW_US + DAY_US));
+	assert_null(rotation_cancel(&d, NOW_US + 6 * DAY_US));
+	assert_true(str_is(d.selector1, "old-r"));
+	assert_true(str_is(d.record2, "p=OLD2"));
+	/* Mail signed by those given up is verified later, too. */
+	assert_int_equal(d.rotation, ROTATION_KEEP);
+	assert_true(str_is(d.other1, "new-r"));
+	assert_int_equal(rotation_due(&d, &times), NOW_US + 13 * DAY_US);
+}
+
+static void
+test_rotation_given_up_is_not_begun_again_by_the_schedule(void **state)
+{
+	struct rotation_times t = times;
+	struct schema_domain d = begun();
+
+	(void)state;
+	t.after_us = 90 * DAY_US; /* its keys are older */
+	assert_null(rotation_cancel(&d, NOW_US));
+	rotation_release(&d, NOW_US);
+	assert_false(rotation_is_wanted(&d, &t, NOW_US + 90 * DAY_US - 1));
+	assert_true(rotation_is_wanted(&d, &t, NOW_US + 90 * DAY_US));
+}
+
+static void
 test_rotation_selectors_are_never_used_twice(void **state)
 {
 	struct schema_domain d = verified();
@@ -220,7 +280,8 @@ test_rotation_is_shown_among_the_records(void **state)
 		[ROTATION_PUBLISH] = "dkim-next",
 		[ROTATION_WAIT] = "dkim-next",
 		[ROTATION_KEEP] = "dkim-last",
-		[ROTATION_REMOVE] = "dkim-remove" };
+		[ROTATION_REMOVE] = "dkim-remove",
+		[ROTATION_CANCEL] = "dkim-remove" };
 
 	(void)state;
 	for (uint8_t i = 0; i < array_len(purposes); i++) {
@@ -249,6 +310,9 @@ main(void)
 		T(test_rotation_last_keys_go_after_they_were_kept),
 		T(test_rotation_is_one_at_a_time_of_verified_domains),
 		T(test_rotation_schedule_counts_from_when_the_keys_began),
+		T(test_rotation_given_up_before_the_next_keys_sign_deletes_them),
+		T(test_rotation_given_up_afterwards_lets_the_last_keys_sign_again),
+		T(test_rotation_given_up_is_not_begun_again_by_the_schedule),
 		T(test_rotation_selectors_are_never_used_twice),
 		T(test_rotation_is_shown_among_the_records),
 	};
