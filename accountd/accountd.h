@@ -77,8 +77,10 @@ void push_domain(const struct domain *d);
 void push_source(const struct source *s);
 /* Before it is removed from the model. */
 void push_source_deleted(const struct source *s);
-/* smtpd's sessions of an account (0: all) or key (0: none) ask again. */
-void push_changed(uint32_t account, uint32_t key);
+/* smtpd asks again about those of an account (0: all). */
+void push_changed(uint32_t account);
+/* Sessions of a key that is revoked or limited otherwise end. */
+void push_key(const struct schema_key *k);
 
 /* ---- checks of domains: checks.c ----------------------------------------- */
 

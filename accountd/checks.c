@@ -164,7 +164,7 @@ store_result(const struct domain *d, const struct ipc_domain_rep *rep)
 		    "the check of a domain is not stored: %s", strerror(-r));
 	} else if (r == 0 && (changed || old_dkim2 != d->r.dkim2_status)) {
 		push_domain(d);
-		push_changed(account, 0);
+		push_changed(account);
 		if (changed) {
 			tell_owner(d, old_state);
 		}

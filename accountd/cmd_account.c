@@ -94,21 +94,36 @@ apply_settings(struct tool *t, struct schema_account *a)
 	    pools_exist(t, a);
 }
 
+/* old: what it is now; NULL: it is new. Alerts come before the tool's answer,
+ * so that this is not given without them. */
 static void
-store_account(struct tool *t, struct change *c, const struct schema_account *a)
+store_account(
+    struct tool *t, const struct account *old, const struct schema_account *a)
 {
-	int r = change_put(c, SCHEMA_account, a);
+	struct change *c = change_begin(accountd.model);
+	struct alert_before before = { 0 };
+	struct schema_account new = *a;
+	int r;
 
+	if (old == NULL) {
+		new.id = change_new_id(c);
+	} else {
+		alert_remember(old, &before);
+	}
+	r = change_put(c, SCHEMA_account, &new);
 	if (r < 0) {
 		command_failed(t, &c, r);
-		return;
+	} else if (command_commit(t, &c)) {
+		if (old != NULL) {
+			alert_compare(
+			    model_account(accountd.model, new.id), &before);
+		}
+		standing_judge(new.id);
+		push_account(new.id);
+		push_changed(a->parent != 0 ? a->parent : a->id);
+		command_done(t, json_of(model_account(accountd.model, new.id)));
 	}
-	if (command_commit(t, &c)) {
-		standing_judge(a->id);
-		push_account(a->id);
-		push_changed(a->parent != 0 ? a->parent : a->id, 0);
-		command_done(t, json_of(model_account(accountd.model, a->id)));
-	}
+	buf_fini(&before.contact);
 }
 
 /* The record of a new account, as far as it does not depend on its name. */
@@ -147,7 +162,6 @@ account_add(struct tool *t)
 {
 	struct str text = str_of(tool_arg(t, "account"));
 	struct schema_account a;
-	struct change *c;
 	struct name n;
 	char safe[160];
 
@@ -164,9 +178,7 @@ account_add(struct tool *t)
 	if (!find_parent(t, &n, &a) || !apply_settings(t, &a)) {
 		return;
 	}
-	c = change_begin(accountd.model);
-	a.id = change_new_id(c);
-	store_account(t, c, &a);
+	store_account(t, NULL, &a);
 }
 
 static int
@@ -237,13 +249,7 @@ account_set(struct tool *t)
 	}
 	new = a->r;
 	if (apply_settings(t, &new)) {
-		struct buf before = { 0 };
-		uint32_t id = a->r.id;
-
-		buf_add(&before, a->r.contact.p, a->r.contact.len);
-		store_account(t, change_begin(accountd.model), &new);
-		alert_contact_changed(id, buf_str(&before));
-		buf_fini(&before);
+		store_account(t, a, &new);
 	}
 }
 
@@ -258,7 +264,7 @@ set_paused(struct tool *t, bool is_paused)
 		    is_paused ? "paused" : "resumed");
 		new = a->r;
 		new.is_paused = is_paused;
-		store_account(t, change_begin(accountd.model), &new);
+		store_account(t, a, &new);
 	}
 }
 

@@ -58,27 +58,75 @@ account_alerts(struct tool *t)
 	tool_end(t, EX_OK, NULL);
 }
 
-void
-alert_contact_changed(uint32_t account, struct str before)
-{
-	const struct account *a = model_account(accountd.model, account);
-	struct alert_rules rules;
-	struct buf text = { 0 };
-	struct herald_alert alert = {
-		.account = a, .name = STR("contact_changed"), .contact = before
-	};
+/* ---- who hears of what ---------------------------------------------------
+ */
 
-	if (a == NULL || str_eq(a->r.contact, before)) {
-		return;
-	}
+static bool
+is_watched(const struct account *a)
+{
+	struct alert_rules rules;
+
 	herald_rules(a, &rules);
-	buf_printf(&text, "the contact of %s is %s%.*s now, and was %s%.*s",
-	    a->full_name, a->r.contact.len == 0 ? "nobody" : "",
-	    STR_ARG(a->r.contact), before.len == 0 ? "nobody" : "",
-	    STR_ARG(before));
+	return rules.limit[ALERT_SECURITY] != 0;
+}
+
+void
+alert_remember(const struct account *a, struct alert_before *before)
+{
+	struct str contact = herald_contact(a);
+
+	*before = (struct alert_before){ .is_watched = is_watched(a) };
+	buf_add(&before->contact, contact.p, contact.len);
+}
+
+static struct str
+or_nobody(struct str contact)
+{
+	return contact.len > 0 ? contact : STR("nobody");
+}
+
+/* Both contacts hear of it: whoever put himself in the place of the one
+ * before cannot keep that from him. */
+static void
+raise_to_both(struct herald_alert *alert, struct str before, struct str now)
+{
+	alert->contact = before.len > 0 ? before : now;
+	herald_add(alert, false);
+	if (before.len > 0 && now.len > 0 && !str_eq(before, now)) {
+		alert->contact = now;
+		alert->is_copy = true;
+		herald_add(alert, false);
+	}
+	herald_write();
+}
+
+void
+alert_compare(const struct account *a, const struct alert_before *before)
+{
+	struct str old = buf_str(&before->contact);
+	struct str now = herald_contact(a);
+	bool is_other = !str_eq(old, now);
+	bool is_off = before->is_watched && !is_watched(a);
+	struct buf text = { 0 };
+	struct herald_alert alert = { .account = a,
+		.name =
+		    is_other ? STR("contact_changed") : STR("security_off") };
+
+	if (is_other) {
+		buf_printf(&text, "the contact of %s is %.*s now, and was %.*s",
+		    a->full_name, STR_ARG(or_nobody(now)),
+		    STR_ARG(or_nobody(old)));
+	}
+	if (is_off) {
+		buf_printf(&text,
+		    "%sthe alerts about the keys and the contact of %s are "
+		    "off",
+		    is_other ? "; " : "", a->full_name);
+	}
 	alert.text = buf_str(&text);
-	if (rules.limit[ALERT_SECURITY] != 0) {
-		herald_raise(&alert);
+	/* What turns the alert off is told itself. */
+	if (text.len > 0 && (before->is_watched || is_watched(a))) {
+		raise_to_both(&alert, old, now);
 	}
 	buf_fini(&text);
 }

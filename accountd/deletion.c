@@ -106,7 +106,7 @@ delete_account(const struct account *a)
 	delete_accounts(c, a);
 	r = change_commit(&c);
 	if (r == 0) {
-		push_changed(account, 0);
+		push_changed(account);
 		purges_start(account, sub);
 	}
 	return r;
@@ -142,7 +142,7 @@ delete_domain(const struct domain *d)
 	change_del(c, SCHEMA_domain, &d->r);
 	r = change_commit(&c);
 	if (r == 0) {
-		push_changed(account, 0);
+		push_changed(account);
 	}
 	return r;
 }

@@ -111,8 +111,10 @@ herald_add(const struct herald_alert *a, bool is_in_journal)
 		.is_over = a->is_over,
 		.time_us = clock_wall_us(),
 		.contact = contact,
-		.done = (is_in_journal ? NOTICE_JOURNAL : 0) |
-		    (conf()->alert_command[0] == '\0' ? NOTICE_COMMAND : 0) |
+		.done = (is_in_journal || a->is_copy ? NOTICE_JOURNAL : 0) |
+		    (conf()->alert_command[0] == '\0' || a->is_copy
+			    ? NOTICE_COMMAND
+			    : 0) |
 		    (contact.len == 0 ? NOTICE_MAIL : 0),
 	};
 
@@ -125,7 +127,7 @@ herald_add(const struct herald_alert *a, bool is_in_journal)
 	if (r.done == NOTICE_ALL) {
 		return;
 	}
-	if (!is_in_journal) {
+	if (!is_in_journal && !a->is_copy) {
 		log_warn("account %s: alert %.*s%s: %.*s",
 		    a->account != NULL ? a->account->full_name : "-",
 		    STR_ARG(r.name), r.is_over ? " is over" : "",
@@ -134,9 +136,8 @@ herald_add(const struct herald_alert *a, bool is_in_journal)
 	notices_add(accountd.notices, &r);
 }
 
-/* Writes what has changed. It stays to be written when that fails. */
-static void
-write_changed(void)
+void
+herald_write(void)
 {
 	struct store_txn *t = NULL;
 	int r;
@@ -164,7 +165,7 @@ void
 herald_raise(const struct herald_alert *a)
 {
 	herald_add(a, false);
-	write_changed();
+	herald_write();
 }
 
 void
@@ -230,7 +231,7 @@ settle(struct question *q, bool is_done)
 
 	if (x != NULL && is_done) {
 		notices_done(accountd.notices, q->id, q->where);
-		write_changed();
+		herald_write();
 	} else if (x != NULL) {
 		x->under_way &= ~q->where;
 		x->retry_us[q->where == NOTICE_MAIL] =
@@ -384,7 +385,7 @@ on_timer(void *arg)
 {
 	(void)arg;
 	notices_expire(accountd.notices, clock_wall_us());
-	write_changed();
+	herald_write();
 	run();
 }
 

@@ -30,6 +30,7 @@ struct herald_alert {
 	struct str text;
 	struct str contact; /* empty: the account's */
 	bool is_over;
+	bool is_copy; /* of one that went the other ways: only a mail */
 };
 
 /*
@@ -37,7 +38,10 @@ struct herald_alert {
  * in somebody's transaction. is_in_journal: it was read there.
  */
 void herald_add(const struct herald_alert *a, bool is_in_journal);
-/* The same with a transaction of its own. */
+/* Writes what was taken in with a transaction of its own; what it cannot
+ * write now is written later. */
+void herald_write(void);
+/* Both. */
 void herald_raise(const struct herald_alert *a);
 /* An alert of a rule that is on or off for the account; printf's text. */
 void herald_tell(enum alert rule, const struct account *a, const char *name,

@@ -281,9 +281,19 @@ send_changed(struct peer *p, void *arg)
 }
 
 void
-push_changed(uint32_t account, uint32_t key)
+push_changed(uint32_t account)
 {
-	struct ipc_accounts_changed m = { account, key };
+	struct ipc_accounts_changed m = { .account = account };
+
+	service_peers(ROLE_SMTPD, send_changed, &m);
+}
+
+void
+push_key(const struct schema_key *k)
+{
+	struct ipc_accounts_changed m = { .account = k->account,
+		.key = k->id,
+		.is_good = k->revoked_us == 0 };
 
 	service_peers(ROLE_SMTPD, send_changed, &m);
 }

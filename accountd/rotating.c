@@ -302,7 +302,7 @@ rotating_checked(const struct domain *d, const struct ipc_dkim_rep *rep)
 		    "the check of next keys is not stored: %s", strerror(-r));
 	} else if (has_taken_over) {
 		push_domain(d);
-		push_changed(account, 0);
+		push_changed(account);
 		alert(&d->r, true, "is signed with its new DKIM keys");
 	}
 	buf_fini(&name);
@@ -387,7 +387,7 @@ cancel(const struct domain *d, struct tool *t)
 		d = model_domain(accountd.model, new.account, str_of(name));
 		tell(&d->r);
 		push_domain(d);
-		push_changed(d->r.account, 0);
+		push_changed(d->r.account);
 		alert(&d->r, true,
 		    "keeps its DKIM keys: the change was given "
 		    "up");

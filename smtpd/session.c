@@ -299,7 +299,10 @@ static void
 say_goodbye(struct session *s)
 {
 	if (s->is_revoked) {
-		session_close(s, "421 4.7.0 Error: the key is revoked");
+		session_close(s,
+		    s->is_key_changed
+			? "421 4.7.0 Error: the key is changed, log in again"
+			: "421 4.7.0 Error: the key is revoked");
 	} else if (worker_is_draining() && s->tx == NULL &&
 	    s->mode != MODE_HANDSHAKE) {
 		session_close(s, "421 4.3.2 Service shutting down");
@@ -307,9 +310,10 @@ say_goodbye(struct session *s)
 }
 
 void
-session_revoke(struct session *s)
+session_revoke(struct session *s, bool is_changed)
 {
 	s->is_revoked = true;
+	s->is_key_changed = is_changed;
 	session_run(s);
 }
 

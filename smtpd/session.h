@@ -67,11 +67,12 @@ struct session {
 	enum port_role role;
 	enum session_mode mode;
 
-	bool is_trusted; /* in mynetworks */
-	bool is_waiting; /* for another process; input rests */
-	bool is_closing; /* the last reply is written */
-	bool is_eof;	 /* the client says no more; it may still listen */
-	bool is_revoked; /* the key it came with */
+	bool is_trusted;     /* in mynetworks */
+	bool is_waiting;     /* for another process; input rests */
+	bool is_closing;     /* the last reply is written */
+	bool is_eof;	     /* the client says no more; it may still listen */
+	bool is_revoked;     /* the key it came with ... */
+	bool is_key_changed; /* ... or only what it is limited to */
 	bool has_deadline;
 	bool is_esmtp;
 
@@ -124,9 +125,9 @@ void session_forget(struct session *s);
 /* Is TLS on? */
 bool session_is_tls(const struct session *s);
 
-/* The client's key is revoked: it is told so and goes, now or when what is
- * under way is settled. */
-void session_revoke(struct session *s);
+/* The client's key is revoked, or (is_changed) limited otherwise: it is told
+ * so and goes, now or when what is under way is settled. */
+void session_revoke(struct session *s, bool is_changed);
 
 /* Ends with 421 unless content is being received or stored. */
 void session_drain(struct session *s);

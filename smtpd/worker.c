@@ -312,9 +312,10 @@ forget_pressure(void)
 	}
 }
 
-/* A revoked key acts at once: who came with it is logged out. */
+/* A revoked key acts at once: who came with it is logged out. So does one
+ * whose client networks are others now. */
 static void
-log_out(uint32_t key)
+log_out(uint32_t key, bool is_good)
 {
 	struct session *next;
 
@@ -322,7 +323,7 @@ log_out(uint32_t key)
 		next = s->next;
 		if (key != 0 && s->account.is_known && s->account.key == key &&
 		    s->auth_method != NULL) {
-			session_revoke(s);
+			session_revoke(s, is_good);
 		}
 	}
 }
@@ -335,7 +336,7 @@ on_accounts_changed(struct peer *p, uint32_t id, const void *m)
 	(void)p;
 	(void)id;
 	trusted = (struct session_account){ 0 };
-	log_out(msg->key);
+	log_out(msg->key, msg->is_good != 0);
 }
 
 const struct peer_handler worker_handlers[] = {

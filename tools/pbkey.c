@@ -11,8 +11,12 @@ static const char usage[] =
     "             [--networks ADDRESS/BITS,...] [--methods METHOD,...]\n"
     "             [--from DOMAIN|ADDRESS] [--expires TIME] [--test]\n"
     "             [--subaccount SUB]\n"
+    "       pbkey [-c DIR] [--json] set [ACCOUNT] ID [--label TEXT]\n"
+    "             [--networks ADDRESS/BITS,...] [--methods METHOD,...]\n"
+    "             [--from DOMAIN|ADDRESS] [--expires TIME]\n"
     "       pbkey [-c DIR] [--json] list [ACCOUNT[/SUB]]\n"
-    "       pbkey [-c DIR] [--json] show|revoke [ACCOUNT] ID\n";
+    "       pbkey [-c DIR] [--json] show|revoke [ACCOUNT] ID\n"
+    "       pbkey [-c DIR] [--json] revoke ACCOUNT[/SUB] ALL\n";
 
 static void
 print_new(json_t *k, void *arg)
@@ -57,9 +61,10 @@ print_key(json_t *k, void *arg)
 	}
 }
 
-/* Options into args; returns the index of the first operand. */
+/* Options into args; returns the index of the first operand. What a key is
+ * for (subaccount, test) stays as it was made. */
 static int
-take_options(int argc, char **argv, json_t *args)
+take_options(int argc, char **argv, bool is_new, json_t *args)
 {
 	static const struct option options[] = {
 		{ "label", required_argument, NULL, 'l' },
@@ -78,6 +83,10 @@ take_options(int argc, char **argv, json_t *args)
 		if (c == '?') {
 			client_usage(NULL);
 		}
+		if (!is_new && (c == 't' || c == 's')) {
+			client_usage("a key's subaccount and test mode stay: "
+				     "make another key");
+		}
 		if (c == 't') {
 			(void)json_object_set_new(args, "test", json_true());
 		} else {
@@ -93,6 +102,7 @@ static const struct verb {
 	void (*print)(json_t *line, void *arg);
 } verbs[] = {
 	{ "add", "key.add", print_new },
+	{ "set", "key.set", client_print_nothing },
 	{ "list", "key.list", print_row },
 	{ "show", "key.show", print_key },
 	{ "revoke", "key.revoke", client_print_nothing },
@@ -121,6 +131,9 @@ take_operands(const struct verb *verb, int n, char **operand, json_t *args)
 		}
 		client_set(args, "id", operand[n - 1]);
 		n--;
+		if (n == 0 && strcmp(operand[n], "ALL") == 0) {
+			client_usage("ALL needs the account");
+		}
 	} else if (n > 1 || (n == 0 && verb->print == print_new)) {
 		client_usage(NULL);
 	}
@@ -138,8 +151,13 @@ main(int argc, char **argv)
 
 	client_init(&argc, argv, usage);
 	verb = find_verb(argv[1]);
-	if (verb->print == print_new) {
-		first = take_options(argc - 1, argv + 1, args);
+	if (strcmp(verb->name, "add") == 0) {
+		first = take_options(argc - 1, argv + 1, true, args);
+	} else if (strcmp(verb->name, "set") == 0) {
+		first = take_options(argc - 1, argv + 1, false, args);
+		if (json_object_size(args) == 0) {
+			client_usage("what is to be set?");
+		}
 	}
 	take_operands(verb, argc - 1 - first, argv + 1 + first, args);
 	return client_call("accountd", verb->command, args,

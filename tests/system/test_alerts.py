@@ -63,7 +63,7 @@ def test_an_alert_goes_to_mail_webhook_and_command_once(new_watched, sink, new_w
     boat.tool("pbaccount", "set", "shop", "contact=new@sink.test")
     wait_for(lambda: len(mails(sink, "ops@sink.test")) == 2, 20, "the second mail")
     assert b"the contact of shop is new@sink.test now, and was ops@sink.test" in mails(sink, "ops@sink.test")[1].data
-    assert mails(sink, "new@sink.test") == []
+    wait_for(lambda: mails(sink, "new@sink.test"), 20, "the mail to the new contact")
 
     # Nothing is repeated by a new process, or by all of them. (The tool's answer comes when what was said before is durable.)
     wait_for(lambda: alerts(boat, "contact_changed") and len(boat.told()) == 2, 20, "the alert everywhere")
@@ -74,11 +74,59 @@ def test_an_alert_goes_to_mail_webhook_and_command_once(new_watched, sink, new_w
     boat.restart()
     boat.tool("pbkey", "revoke", "shop", str(boat.tool("pbkey", "list", "--json", "shop").lines()[0]["id"]))
     wait_for(lambda: boat.told_of("key_revoked"), 20, "the command again")
-    wait_for(lambda: mails(sink, "new@sink.test"), 20, "the mail to the new contact")
+    wait_for(lambda: len(mails(sink, "new@sink.test")) == 2, 20, "the mail to the new contact")
     wait_for(lambda: alerts(boat, "key_revoked"), 20, "the event")
     assert [t[0] for t in boat.told()] == ["key_made", "contact_changed", "key_revoked"]
     assert [e["name"] for e in boat.events("alert")] == ["key_made", "contact_changed", "key_revoked"]
-    assert len(mails(sink, "ops@sink.test")) == 2 and len(mails(sink, "new@sink.test")) == 1
+    assert len(mails(sink, "ops@sink.test")) == 2 and len(mails(sink, "new@sink.test")) == 2
+
+
+def test_whoever_takes_an_account_over_cannot_do_it_silently(new_watched, sink):
+    """One command is one alert, and what turns alerts off is told to those who had them."""
+    boat = new_watched()
+    boat.tool("pbaccount", "add", "shop", "contact=ops@sink.test")
+    boat.tool("pbaccount", "add", "shop/eu")
+    boat.tool("pbaccount", "set", "shop/eu", "contact=ops@sink.test", "notes=as before")  # is nothing new
+    boat.tool("pbaccount", "set", "shop/eu", "contact=thief@sink.test")
+    wait_for(lambda: mails(sink, "ops@sink.test") and mails(sink, "thief@sink.test"), 20, "mails to both about the subaccount")
+    assert b"the contact of shop/eu is thief@sink.test now, and was ops@sink.test" in mails(sink, "ops@sink.test")[0].data
+    boat.tool("pbaccount", "set", "shop", "contact=thief@sink.test", "alert_security=no", "quota=0")
+    wait_for(lambda: len(mails(sink, "ops@sink.test")) == len(mails(sink, "thief@sink.test")) == 2, 20, "and the account")
+    for address in "ops", "thief":
+        assert b"the alerts about the keys and the contact of shop are off" in mails(sink, f"{address}@sink.test")[1].data
+    wait_for(lambda: len(boat.told()) == 2, 20, "the command, once each")
+    boat.tool("pbaccount", "set", "shop", "contact=")
+    boat.tool("pbaccount", "alerts", "shop", "security=yes")
+    boat.tool("pbaccount", "set", "shop", "contact=ops@sink.test")
+    boat.tool("pbaccount", "alerts", "shop", "security=no")
+    wait_for(lambda: len(boat.told()) == 4, 20, "the next ones")
+    assert [t[0] for t in boat.told()] == ["contact_changed"] * 3 + ["security_off"]
+    assert "is ops@sink.test now, and was nobody" in boat.told()[2][-1]
+    assert [e["name"] for e in boat.events("alert")] == [t[0] for t in boat.told()]
+    assert len(mails(sink, "thief@sink.test")) == 2
+
+
+def test_changes_of_keys_are_told_once_a_command(new_watched):
+    boat = new_watched()
+    boat.tool("pbaccount", "add", "shop", "alert_security=no")
+    for label in ("web", "cron", "till"):
+        boat.tool("pbkey", "add", "shop", "--label", label)
+    web, cron, till = (k["id"] for k in boat.tool("pbkey", "list", "--json", "shop").lines())
+    boat.tool("pbaccount", "alerts", "shop", "security=yes")
+    boat.tool("pbkey", "set", "shop", str(web), "--networks", "10.0.0.0/8", "--expires", "2030-12-31")
+    boat.tool("pbkey", "set", "shop", str(web), "--networks", "10.0.0.0/8")  # is nothing new
+    boat.tool("pbkey", "set", "shop", str(web), "--networks", "", "--label", "www")
+    boat.tool("pbkey", "revoke", "shop", str(till))
+    assert boat.tool("pbkey", "revoke", "--json", "shop", "ALL").json() == {"account": "shop", "revoked": [web, cron]}
+    assert boat.tool("pbkey", "revoke", "--json", "shop", "ALL").json()["revoked"] == []
+    boat.tool("pbkey", "add", "shop", "--label", "last")
+    wait_for(lambda: boat.told_of("key_made"), 20, "the last alert")
+    assert [(t[0], t[-1]) for t in boat.told()[:-1]] == [
+        ("key_changed", f"key {web} (web) of shop was changed: networks is 10.0.0.0/8 and was unlimited, "
+                        "expires is 2030-12-31T00:00:00Z and was unlimited"),
+        ("key_changed", f"key {web} (www) of shop was changed: networks is unlimited and was 10.0.0.0/8, label is www and was web"),
+        ("key_revoked", f"key {till} (till) of shop was revoked"),
+        ("key_revoked", f"keys {web} (www), {cron} (cron) of shop were revoked")]
 
 
 def test_an_alert_leaves_while_the_queue_is_stuck(new_watched, sink):

@@ -42,6 +42,52 @@ def test_key_for_other_networks_or_methods_is_refused(packetboat, account, optio
     fails(packetboat, packetboat.add_key("shop", option, value))
 
 
+def test_limits_of_a_key_are_changed_while_it_is_used(packetboat, account):
+    def change(*options, **rest):
+        return packetboat.tool("pbkey", "set", "shop", str(key_id), *options, **rest)
+    key = packetboat.add_key("shop", "--label", "web", "--networks", "127.0.0.0/8", "--from", "shop.test")
+    key_id = last_key(packetboat)["id"]
+    with packetboat.login(key) as smtp, packetboat.login(account) as other:
+        change("--from", "news@shop.test", "--expires", "30d")
+        assert offer(smtp, "orders@shop.test") == (550, "5.7.1 The API key may only send from news@shop.test")
+        change("--from", "")
+        assert offer(smtp, "orders@shop.test")[0] == 250
+        change("--networks", "192.0.2.0/24")
+        assert smtp.getreply() == (421, b"4.7.0 Error: the key is changed, log in again")
+        assert other.noop()[0] == 250
+        smtp.close()
+    fails(packetboat, key)
+    shown = key_json(packetboat, key_id)
+    assert (shown["label"], shown["networks"], shown["from"]) == ("web", "192.0.2.0/24", "") and shown["expires"]
+    change("--networks", "", "--expires", "")
+    assert key_json(packetboat, key_id)["expires"] is None
+    packetboat.login(key).quit()
+    for options, code, error in ((["--networks", "here"], 65, "is no network"), (["--expires", "2001-01-01"], 65, "not in the future"),
+                                 (["--test"], 64, "test mode stay"), ([], 64, "what is to be set?")):
+        refused = change(*options, check=False)
+        assert refused.code == code and error in refused.err, refused
+    packetboat.tool("pbkey", "revoke", "shop", str(key_id))
+    refused = change("--networks", "", check=False)
+    assert refused.code == 65 and "is revoked, and stays so" in refused.err
+
+
+def test_all_keys_of_an_account_are_revoked_at_once(packetboat, account):
+    packetboat.tool("pbaccount", "add", "shop/eu")
+    of_sub, more = packetboat.add_key("shop/eu"), packetboat.add_key("shop")
+    other = packetboat.add_account("other")
+    assert "ALL needs the account" in packetboat.tool("pbkey", "revoke", "ALL", check=False).err
+    assert packetboat.tool("pbkey", "revoke", "none", "ALL", check=False).code == 67
+    packetboat.tool("pbkey", "revoke", "shop/eu", "ALL")
+    fails(packetboat, of_sub)
+    with packetboat.login(account) as one, packetboat.login(more) as two:
+        packetboat.tool("pbkey", "revoke", "shop", "ALL")
+        for smtp in (one, two):
+            assert smtp.getreply() == (421, b"4.7.0 Error: the key is revoked")
+            smtp.close()
+    fails(packetboat, account)
+    packetboat.login(other).quit()
+
+
 def test_key_for_this_network_and_method_is_good(packetboat, account, sink):
     key = packetboat.add_key("shop", "--networks", "192.0.2.0/24,127.0.0.0/8", "--methods", "messages/* smtp/*")
     packetboat.send(key, "orders@shop.test", "bob@sink.test")

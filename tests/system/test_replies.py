@@ -259,6 +259,11 @@ def test_replies_about_keys_and_accounts(packetboat, account, page):
         shown = packetboat.tool("pbkey", "list", "--json", "shop").lines
         wait_for(lambda: packetboat.tool("pbkey", "list", "--json", "shop").lines()[-1]["status"] == "expired", 20, "the end")
         assert shown() and client.message(f"From: {FROM}\n\nx") == "550 5.7.1 The API key has expired"
+    limited = packetboat.add_key("shop")
+    with Client(packetboat, page, limited) as client:
+        last = packetboat.tool("pbkey", "list", "--json", "shop").lines()[-1]["id"]
+        packetboat.tool("pbkey", "set", "shop", str(last), "--networks", "192.0.2.0/24")
+        assert client.reply() == "421 4.7.0 Error: the key is changed, log in again"
     with Client(packetboat, page, account) as client:
         first = packetboat.tool("pbkey", "list", "--json", "shop").lines()[0]["id"]
         packetboat.tool("pbkey", "revoke", "shop", str(first))

@@ -317,9 +317,11 @@ do_pressure(const char *args)
 }
 
 static void
-do_changed(bool is_revoked)
+do_changed(bool is_revoked, bool is_limited)
 {
-	struct ipc_accounts_changed m = { .key = is_revoked ? 9 : 0 };
+	struct ipc_accounts_changed m = {
+		.key = is_revoked || is_limited ? 9 : 0, .is_good = is_limited
+	};
 
 	world_tell(ROLE_ACCOUNTD, IPC_accounts_changed, &m);
 }
@@ -384,9 +386,11 @@ do_world(const char *word, char *args)
 	} else if (strcmp(word, "pressure") == 0) {
 		do_pressure(args);
 	} else if (strcmp(word, "changed") == 0) {
-		do_changed(false);
+		do_changed(false, false);
 	} else if (strcmp(word, "revoke") == 0) {
-		do_changed(true);
+		do_changed(true, false);
+	} else if (strcmp(word, "limit") == 0) {
+		do_changed(false, true);
 	} else if (strcmp(word, "drain") == 0) {
 		worker_drain();
 	} else if (strcmp(word, "done") == 0) {
