@@ -1,6 +1,11 @@
 #include "fake_loop.h"
 
+#include <dirent.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "buf.h"
 #include "clock.h"
@@ -229,20 +234,28 @@ loop_signal_free(struct loop_signal **s)
 	*s = NULL;
 }
 
+static struct pollfd
+poll_of(const struct loop_io *io)
+{
+	struct pollfd p = { .fd = io->fd };
+
+	p.events |= (io->want & LOOP_READ) != 0 ? POLLIN : 0;
+	p.events |= (io->want & LOOP_WRITE) != 0 ? POLLOUT : 0;
+	return p;
+}
+
 /* Calls one descriptor that is ready and was not called in this turn. */
 static bool
-call_one(unsigned serial, int wait_ms)
+call_one(unsigned serial)
 {
 	for (struct loop_io *io = ios; io != NULL; io = io->next) {
-		struct pollfd p = { .fd = io->fd };
+		struct pollfd p = poll_of(io);
 		unsigned ready = 0;
 
 		if (io->want == 0 || io->serial == serial) {
 			continue;
 		}
-		p.events |= (io->want & LOOP_READ) != 0 ? POLLIN : 0;
-		p.events |= (io->want & LOOP_WRITE) != 0 ? POLLOUT : 0;
-		if (poll(&p, 1, wait_ms) <= 0) {
+		if (poll(&p, 1, 0) <= 0) {
 			continue;
 		}
 		ready |= (p.revents & (POLLIN | POLLHUP | POLLERR)) != 0
@@ -268,7 +281,7 @@ call_ready(void)
 	bool any = false;
 
 	serial++;
-	while (call_one(serial, 0)) {
+	while (call_one(serial)) {
 		any = true;
 	}
 	return any;
@@ -315,19 +328,76 @@ fake_loop_turn(void)
 	return run_deferred() || any;
 }
 
-/* Long enough for a helper thread to write a small file, milliseconds. */
-#define THREAD_WAIT_MS 2
+/* Long enough for a child or a helper thread that sleeps, milliseconds. */
+#define WAIT_MS 2
+
+/* Whether some descriptor of all has become ready after a moment. */
+static bool
+wait_for_any(void)
+{
+	struct buf all = { 0 };
+	int n;
+
+	for (struct loop_io *io = ios; io != NULL; io = io->next) {
+		struct pollfd p = poll_of(io);
+
+		if (io->want != 0) {
+			buf_add(&all, &p, sizeof(p));
+		}
+	}
+	n = poll((struct pollfd *)(void *)all.p,
+	    all.len / sizeof(struct pollfd), WAIT_MS);
+	buf_fini(&all);
+	return n > 0;
+}
+
+/* Whether the task's state says that it has something to do. */
+static bool
+is_busy(int task)
+{
+	char path[64];
+	char line[128];
+	const char *state = NULL;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", task);
+	f = fopen(path, "re");
+	if (f == NULL) {
+		return false; /* it has ended */
+	}
+	if (fgets(line, sizeof(line), f) != NULL) {
+		state = strrchr(line, ')');
+	}
+	(void)fclose(f);
+	return state != NULL && (state[2] == 'R' || state[2] == 'D');
+}
+
+/* Whether a helper thread works, however loaded the machine is. */
+static bool
+is_helper_busy(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	const struct dirent *e;
+	bool any = false;
+
+	while (d != NULL && !any && (e = readdir(d)) != NULL) {
+		int task = atoi(e->d_name);
+
+		any = task != 0 && task != getpid() && is_busy(task);
+	}
+	if (d != NULL) {
+		(void)closedir(d);
+	}
+	return any;
+}
 
 void
 fake_loop_settle(void)
 {
-	static unsigned serial = 1u << 31;
-
 	do {
 		while (fake_loop_turn()) {
 		}
-		serial++;
-	} while (call_one(serial, THREAD_WAIT_MS));
+	} while (is_helper_busy() || wait_for_any());
 }
 
 void
