@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "buf.h"
@@ -328,12 +329,21 @@ fake_loop_turn(void)
 	return run_deferred() || any;
 }
 
-/* Long enough for a child or a helper thread that sleeps, milliseconds. */
-#define WAIT_MS 2
+/* Long enough for a child to say something, milliseconds. */
+#define CHILD_WAIT_MS 2
 
-/* Whether some descriptor of all has become ready after a moment. */
+/* Whether this process has children, which may still have something to say. */
 static bool
-wait_for_any(void)
+has_child(void)
+{
+	siginfo_t info;
+
+	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* Whether some descriptor of all is ready; given a child, after a moment. */
+static bool
+is_any_ready(void)
 {
 	struct buf all = { 0 };
 	int n;
@@ -346,7 +356,7 @@ wait_for_any(void)
 		}
 	}
 	n = poll((struct pollfd *)(void *)all.p,
-	    all.len / sizeof(struct pollfd), WAIT_MS);
+	    all.len / sizeof(struct pollfd), has_child() ? CHILD_WAIT_MS : 0);
 	buf_fini(&all);
 	return n > 0;
 }
@@ -397,7 +407,8 @@ fake_loop_settle(void)
 	do {
 		while (fake_loop_turn()) {
 		}
-	} while (is_helper_busy() || wait_for_any());
+		/* In this order: a helper tells its end before it rests. */
+	} while (is_helper_busy() || is_any_ready());
 }
 
 void

@@ -18,8 +18,8 @@
  */
 bool fake_loop_turn(void);
 
-/* Turns until nothing happens any more; the clock does not move. Descriptors
- * served by helper threads are waited for shortly. */
+/* Turns until nothing happens any more and no helper thread works; the clock
+ * does not move. What children say is waited for shortly. */
 void fake_loop_settle(void);
 
 /* Lets so much time pass, stopping at each timer on the way. */

@@ -161,15 +161,20 @@ write_records(void)
 	(void)unlink(path);
 }
 
-/* ---- images ----------------------------------------------------------------
- */
+/* ---- images -------------------------------------------------------------- */
+
+/* Made in memory, so that an image is one write and not one for each piece. */
+static uint8_t image[FILE_MAX_BYTES];
+static size_t image_len;
 
 static void
-apply(int fd, const struct op *op, size_t from, size_t len)
+apply(const struct op *op, size_t from, size_t len)
 {
-	assert_int_equal(
-	    pwrite(fd, op->data + from, len, (off_t)(op->off + from)),
-	    (ssize_t)len);
+	size_t end = op->off + from + len;
+
+	assert_true(end <= sizeof(image));
+	memcpy(image + op->off + from, op->data + from, len);
+	image_len = end > image_len ? end : image_len;
 }
 
 /* The file as it may be after a cut between op cut - 1 and op cut. */
@@ -178,7 +183,8 @@ make_image(int fd, size_t cut)
 {
 	size_t synced = 0;
 
-	assert_int_equal(ftruncate(fd, 0), 0);
+	memset(image, 0, image_len);
+	image_len = 0;
 	for (size_t i = 0; i < cut; i++) {
 		synced = ops[i].is_sync ? i : synced;
 	}
@@ -187,7 +193,7 @@ make_image(int fd, size_t cut)
 		unsigned keep = (unsigned)(next_random() % 101);
 
 		if (!op->is_sync && i < synced) {
-			apply(fd, op, 0, op->len);
+			apply(op, 0, op->len);
 		}
 		for (size_t at = 0; i >= synced && at < op->len;) {
 			size_t to = ((op->off + at) / PIECE + 1) * PIECE;
@@ -195,11 +201,13 @@ make_image(int fd, size_t cut)
 
 			len = len < op->len - at ? len : op->len - at;
 			if (next_random() % 100 < keep) {
-				apply(fd, op, at, len);
+				apply(op, at, len);
 			}
 			at += len;
 		}
 	}
+	assert_int_equal(pwrite(fd, image, image_len, 0), (ssize_t)image_len);
+	assert_int_equal(ftruncate(fd, (off_t)image_len), 0);
 }
 
 /* Reads the image; seen[i]: record i is there, whole. */
