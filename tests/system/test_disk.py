@@ -150,6 +150,42 @@ def test_all_killed_on_a_full_disk_starts_again_when_there_is_space(new_boat, re
     assert book.altered() == []
 
 
+def test_alerts_leave_while_new_mail_is_refused(new_boat, receiver, new_webhook, new_directory):
+    """With little space they go all ways; with none by the command alone, and by the others once there is some."""
+    directory, hook = new_directory("alerts"), new_webhook()
+    directory.chmod(0o777)
+    out, script = directory / "out", directory / "tell"
+    script.write_text(f'#!/bin/sh\necho "$ALERT_NAME" >>{out}\n')
+    script.chmod(0o755)
+    boat = new_boat("-t", "tmpfs", "-o", "size=64m", "tmpfs", spool_min_free="24M", alert_command=str(script), alert_retry_time="1s")
+    boat.expect_error("No space left on device")
+    boat.tool("pbaccount", "add", "shop", "contact=ops@sink.test")
+    boat.tool("pbhook", "add", "shop", hook.url, "--kinds", "alert")
+    out.write_text("")
+
+    def told():
+        return out.read_text().split()
+
+    def mails():
+        return len([m for m in receiver.messages if "ops@sink.test" in m.recipients])
+    boat.volume.leave(12 * MB)
+    wait_refused(boat)
+    boat.tool("pbkey", "add", "shop")
+    wait_for(lambda: mails() == 1, 20, "the mail")
+    assert hook.wait_event("alert")["details"]["name"] == "key_made"
+    wait_for(lambda: told() == ["key_made"], 20, "the command")
+    assert offer(boat).startswith("452 4.3.1")
+
+    boat.volume.leave(0)
+    boat.tool("pbkey", "revoke", "shop", "ALL")
+    wait_for(lambda: told() == ["key_made", "key_revoked"], 20, "the command, without journal and queue")
+    boat.volume.release()
+    wait_welcome(boat, 30)
+    wait_for(lambda: mails() == 2, 60, "the second mail")
+    wait_for(lambda: len(hook.events("alert")) == 2, 60, "the second event")
+    assert told() == ["key_made", "key_revoked"]
+
+
 def test_no_inodes_refuses_new_mail_and_deliveries_go_on(new_boat, receiver):
     boat = new_boat("-t", "tmpfs", "-o", "size=64m,nr_inodes=1000", "tmpfs", spool_min_free="8M")
     load, book = deferred_load(boat, receiver, 50)

@@ -1,10 +1,12 @@
 """API keys: what limits them, what is remembered of them, and how guessing at them is slowed."""
 
+import shutil
 import smtplib
 import time
 
 import pytest
 
+from lib.net import free_port
 from lib.packetboat import Account, make_message, submit
 from lib.wait import wait_for
 
@@ -91,6 +93,50 @@ def test_all_keys_of_an_account_are_revoked_at_once(packetboat, account):
 def test_key_for_this_network_and_method_is_good(packetboat, account, sink):
     key = packetboat.add_key("shop", "--networks", "192.0.2.0/24,127.0.0.0/8", "--methods", "messages/* smtp/*")
     packetboat.send(key, "orders@shop.test", "bob@sink.test")
+
+
+def test_networks_of_ipv6_hold_for_clients_that_come_by_it(make_packetboat, keep, ca):
+    boat = make_packetboat()
+    certificate, port = ca.server(boat.HOSTNAME, boat.address, "::1"), free_port("::1")
+    shutil.copy(certificate.cert, boat.directory / "cert.pem")
+    shutil.copy(certificate.key, boat.directory / "key.pem")
+    (boat.directory / "key.pem").chmod(0o600)
+    boat.write_config(smtpd_listen=f"{boat.parameters['smtpd_listen']}, [::1]:{port}/submission")
+    keep.start(boat)
+    boat.add_account("shop", unsigned="allow")
+
+    def login(key, address="::1"):
+        smtp = smtplib.SMTP(address, port if address == "::1" else boat.submission_port, local_hostname="c.test", timeout=20)
+        smtp.starttls(context=boat.tls_context())
+        smtp.login(key.username, key.password)
+        return smtp
+
+    def refused(key, address="::1"):
+        with pytest.raises(smtplib.SMTPAuthenticationError) as error:
+            login(key, address)
+        return error.value.smtp_code == 535
+
+    one = boat.add_key("shop", "--networks", "::1")
+    with login(one) as smtp:
+        assert offer(smtp, "orders@shop.test")[0] == 250
+    assert refused(one, boat.address)
+    both = boat.add_key("shop", "--networks", "127.0.0.0/8, 0:0::/64")
+    login(both).quit(), login(both, boat.address).quit()
+    for networks in ("2001:db8::/32", "::/128", "127.0.0.0/8", "::1:0:0:0:0/64"):
+        assert refused(boat.add_key("shop", "--networks", networks)), networks
+
+    both_id = boat.tool("pbkey", "list", "--json", "shop").lines()[2]["id"]
+    used = sorted(use["address"] for use in key_json(boat, both_id)["used_from"])
+    assert len(used) == 2 and used[0].startswith("127.") and used[1] == "::1"
+    assert "used from ::1: 1 times" in boat.tool("pbkey", "show", "shop", str(both_id)).out
+    # The limit is another one at once, also for who is in.
+    with login(both) as smtp:
+        boat.tool("pbkey", "set", "shop", str(both_id), "--networks", "2001:db8::/32")
+        assert smtp.getreply()[0] == 421
+        smtp.close()
+    assert refused(both)
+    bad = boat.tool("pbkey", "add", "shop", "--networks", "::1/129", check=False)
+    assert bad.code == 65 and "is no network" in bad.err
 
 
 def test_key_for_a_sender_refuses_others(packetboat, account, sink):

@@ -1,5 +1,6 @@
-"""packetboat-replies(7): it names every reply, and the suite gives them as it says."""
+"""packetboat-replies(7): it names every reply, and the suite gives each as it says."""
 
+import ast
 import base64
 import os
 import pathlib
@@ -18,6 +19,7 @@ from lib.wait import wait_for
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 STRING = r'"((?:[^"\\]|\\.)*)"'
 FROM = "orders@shop.test"
+BOUNCES = "bounce.packetboat.test"
 
 
 # -- the table and the programs ---------------------------------------------
@@ -59,6 +61,38 @@ def in_programs() -> set[tuple[str, str, str]]:
 def test_table_has_every_reply_of_the_programs_and_no_other():
     extension_lines = {("250", "", "CHUNKING")}
     assert in_programs() - extension_lines == table()
+
+
+# Those that no client can bring about at will, and why.
+NOT_PROVOKED = {
+    "421 4.7.0 Error: line too long": "a client that has sent 64 KB may lose it with the connection: tests/smtp/long_command_is_refused_and_swallowed.t",
+    "451 4.3.0 Error: out of memory": "the allocation of one message would have to fail",
+    "451 4.3.0 Error: queue file write error": "the disk has to fail: test_sync.py, test_disk.py",
+    "451 4.3.0 The recipients cannot be checked now": "a page of the database would have to be unreadable",
+    "501 5.5.2 Error: challenge too long": "PLAIN and LOGIN have short ones",
+    "550 5.1.1 This return path is too old": "bounce_token_lifetime is a day at least",
+    "550 5.6.0 The message has no From field": "the verdict has refused it before the signature",
+    "550 5.7.1 Client host rejected": "accountd knows no such word about mynetworks_account",
+}
+
+
+def expected() -> set[str]:
+    """Every text of this file that is compared with a reply; what differs in it is an x."""
+    found = set()
+    for node in ast.walk(ast.parse(pathlib.Path(__file__).read_text())):
+        if isinstance(node, ast.JoinedStr):
+            found.add("".join(v.value if isinstance(v, ast.Constant) else "x" for v in node.values))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
+            found.add(node.value.decode() if isinstance(node.value, bytes) else node.value)
+    return {text.strip("\r\n") for text in found} - set(NOT_PROVOKED)
+
+
+def test_every_reply_is_provoked_by_a_test_or_it_says_why_not():
+    heads = {" ".join(filter(None, row)) for row in table()}
+    texts = expected()
+    without = {head for head in heads
+               if not any(re.fullmatch(re.sub("%(s|u|llu)", ".*", re.escape(head)), text) for text in texts)}
+    assert without == set(NOT_PROVOKED)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +179,9 @@ IN_CLEAR = [
     (["GET / HTTP/1.1"], "554 5.5.1 Error: this is a mail server"),
     (["NOOP\nNOOP"], "500 5.5.2 Error: bare CR, bare LF or NUL in command"),
     (["NOOP " + LONG], "500 5.5.2 Error: line too long"),
+    (["EHLO c\r\nNOOP"], "554 5.5.0 Error: improper command pipelining"),
+    (["EHLO c", "STARTTLS\r\nNOOP"], "554 5.5.0 Error: input after STARTTLS"),
+    (["EHLO c", "STARTTLS"], "220 2.0.0 Ready to start TLS"),
 ]
 IN_TLS = [
     (["MAIL FROM:<a@b.test>"], "530 5.7.0 Authentication required"),
@@ -158,6 +195,9 @@ IN_TLS = [
     (["AUTH LOGIN", "c2hvcA==", "d3Jvbmc="], "535 5.7.8 Error: authentication failed"),
 ]
 LOGGED_IN = [
+    (["MAIL FROM:<a@b.test>"], "250 2.1.0 Ok"),
+    (["MAIL FROM:<a@b.test>", "RCPT TO:<a@b.test>", "DATA"], "354 End data with <CR><LF>.<CR><LF>"),
+    (["MAIL FROM:<a@b.test>", "RCPT TO:<a@b.test>", "BDAT 5\r\nhello"], "250 2.0.0 5 octets received"),
     (["AUTH PLAIN"], "503 5.5.1 Error: already authenticated"),
     (["RCPT TO:<a@b.test>"], "503 5.5.1 Error: need MAIL command"),
     (["DATA"], "503 5.5.1 Error: need MAIL command"),
@@ -183,6 +223,7 @@ LOGGED_IN = [
 ]
 MESSAGES = [
     ("Subject: x\n\nHello.", "550 5.6.0 The message needs one From field with an address"),
+    ("Hello, nothing else.\n\n" + ("y" * 70 + "\n") * 5000, "550 5.6.0 The message has no header"),
     ("Hello, nothing else.", "550 5.6.0 The message needs one From field with an address"),
     ("From: a@shop.test\nFrom: b@shop.test\n\nx", "550 5.6.0 More than one From field"),
     ("From: a@shop.test, b@other.test\n\nx", "550 5.6.0 Authors of several domains in From"),
@@ -215,6 +256,12 @@ def test_replies_to_commands(packetboat, account, page):
     check_all(packetboat, page, IN_CLEAR, tls=False)
     check_all(packetboat, page, IN_TLS)
     check_all(packetboat, page, LOGGED_IN, account=account)
+    with Client(packetboat, page) as client:
+        assert client.say("AUTH LOGIN") == "334 VXNlcm5hbWU6"
+        client.say(base64.b64encode(account.username.encode()).decode())
+        assert client.say(base64.b64encode(account.password.encode()).decode()) == "235 2.7.0 Authentication successful"
+    with socket.create_connection((packetboat.address, packetboat.submission_port), 20) as s:
+        assert s.recv(200).startswith(b"220 mail.packetboat.test ")
 
 
 def test_replies_to_messages(packetboat, account, page):
@@ -259,6 +306,10 @@ def test_replies_about_keys_and_accounts(packetboat, account, page):
         shown = packetboat.tool("pbkey", "list", "--json", "shop").lines
         wait_for(lambda: packetboat.tool("pbkey", "list", "--json", "shop").lines()[-1]["status"] == "expired", 20, "the end")
         assert shown() and client.message(f"From: {FROM}\n\nx") == "550 5.7.1 The API key has expired"
+    of_sub = packetboat.add_key("shop/eu")
+    with Client(packetboat, page, of_sub) as client:
+        packetboat.tool("pbaccount", "delete", "shop/eu")
+        assert client.message(f"From: {FROM}\n\nx") == "550 5.7.1 The API key was revoked"
     limited = packetboat.add_key("shop")
     with Client(packetboat, page, limited) as client:
         last = packetboat.tool("pbkey", "list", "--json", "shop").lines()[-1]["id"]
@@ -280,6 +331,8 @@ def test_replies_at_limits(new_packetboat, page):
         for n in range(100):
             assert client.say(f"RCPT TO:<a{n}@sink.test>") == "250 2.1.5 Ok"
         assert client.say("RCPT TO:<more@sink.test>") == "452 4.5.3 Error: too many recipients"
+        replies = (client.say(f"RCPT TO:<more{n}@sink.test>") for n in range(10000))
+        assert next(r for r in replies if not r.startswith("452")) == "421 4.5.3 Error: too many recipients"
     with Client(boat, page, account) as client:
         assert client.message(f"From: {FROM}\n\n" + ("y" * 70 + "\n") * 2000) == "552 5.3.4 Message size exceeds fixed limit"
     with Client(boat, page, account) as client:
@@ -293,6 +346,10 @@ def test_replies_at_limits(new_packetboat, page):
         assert client.reply() == "421 4.7.0 Error: too many failed logins"
     with Client(boat, page) as client:
         assert client.reply() == "421 4.4.2 Error: timeout exceeded"
+    with Client(boat, page) as client:
+        boat.kill("smtpd", signal.SIGTERM)
+        assert client.reply() == "421 4.3.2 Service shutting down"
+    wait_for(boat.ready, 20, "the next smtpd")
 
     def connections_are_limited():
         open_ones = [socket.create_connection((boat.address, boat.submission_port), 20) for _ in range(12)]
@@ -325,14 +382,77 @@ def test_replies_while_a_process_does_not_answer(new_packetboat, page):
             assert stranger.say("AUTH PLAIN " + plain(account.username, account.password)) == \
                 "454 4.7.0 Temporary authentication failure"
             assert client.message(f"From: {FROM}\n\nx") == "451 4.3.0 Error: temporary failure, try again later"
+            with Client(boat, page, tls=False, port=boat.mx_port) as reporter:
+                assert reporter.all("EHLO c", "MAIL FROM:<>", f"RCPT TO:<bounces+x@{BOUNCES}>") == \
+                    "451 4.3.0 Temporary lookup failure"
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
 
 
-def test_replies_of_the_port_for_reports(packetboat, page):
+def test_replies_without_a_certificate(new_packetboat, page):
+    boat = new_packetboat(smtpd_tls_cert_file=None, smtpd_tls_key_file=None)
+    with Client(boat, page, tls=False) as client:
+        assert client.all("EHLO c", "STARTTLS") == "502 5.5.1 Error: command not implemented"
+    with socket.create_connection((boat.address, boat.submissions_port), 20) as s:
+        assert s.recv(200) == b"421 4.3.2 Error: TLS is not available\r\n"
+
+
+def test_reply_to_more_connections_than_there_may_be(new_packetboat, page):
+    boat = new_packetboat(smtpd_connection_limit="1")
+
+    def come():
+        s = socket.create_connection((boat.address, boat.submission_port), 20)
+        return s, s.recv(200)
+    first = wait_for(lambda: [s for s, greeting in [come()] if greeting.startswith(b"220")], 20, "a place")[0]
+    second, greeting = come()
+    assert greeting == b"421 4.3.2 Error: too many connections\r\n"
+    first.close(), second.close()
+
+
+def test_replies_to_clients_that_need_no_key(new_packetboat, page):
+    boat = new_packetboat(mynetworks="127.0.0.0/8", mynetworks_account="relay")
+    with Client(boat, page) as client:
+        assert client.say("MAIL FROM:<a@b.test>") == "550 5.7.1 mynetworks_account is no account"
+    account = boat.add_account("relay", unsigned="allow")
+    with Client(boat, page) as client:
+        assert client.all("MAIL FROM:<a@b.test>", "AUTH PLAIN " + plain(account.username, account.password)) == \
+            "503 5.5.1 Error: mail transaction in progress"
+        assert client.all("RCPT TO:<a@b.test>", "DATA").startswith("354")
+        boat.tool("pbaccount", "delete", "relay")
+        assert client.raw(b"From: a@b.test\r\n\r\nx\r\n.\r\n") == "550 5.7.1 The account no longer exists"
+
+
+def test_replies_without_room(new_packetboat, sink, page):
+    boat = new_packetboat()
+    account = boat.add_account("shop", queue=1, unsigned="allow")
+    sink.on("RCPT", "450 4.2.1 later")
+
+    def offer():
+        with Client(boat, page, account) as client:
+            got = client.say(f"MAIL FROM:<{FROM}>")
+            return got if got[0] != "2" else client.all("RCPT TO:<bob@sink.test>", "DATA", f"From: {FROM}\r\n\r\nx\r\n.")
+    want = "452 4.3.1 The queue of this account is at its limit, try again later"
+    wait_for(lambda: offer() == want, 30, want)
+    boat.write_config(spool_min_free="1000000G")
+    boat.restart()
+    want = "452 4.3.1 Insufficient system storage"
+    wait_for(lambda: offer() == want, 30, want)
+
+
+def test_replies_of_the_port_for_reports(packetboat, account, sink, page):
     with Client(packetboat, page, tls=False, port=packetboat.mx_port) as client:
         assert client.all("EHLO c", "AUTH PLAIN") == "503 5.5.1 Error: authentication not enabled"
         assert client.all("MAIL FROM:<>", "RCPT TO:<a@other.test>") == "550 5.7.1 Relay access denied"
-        domain = packetboat.tool("pbconf", "bounce_domain").out.partition("=")[2].strip()
-        assert client.say(f"RCPT TO:<bounces+nothing@{domain}>") == "550 5.1.1 We sent no message with this return path"
+        assert client.say(f"RCPT TO:<bounces+nothing@{BOUNCES}>") == "550 5.1.1 We sent no message with this return path"
+    packetboat.send(account, FROM, "bob@sink.test")
+    back = sink.wait_messages(1)[0].mail_from
+    with Client(packetboat, page, tls=False, port=packetboat.mx_port) as client:
+        assert client.all("EHLO c", "MAIL FROM:<>", f"RCPT TO:<{back}>") == "250 2.1.5 Ok"
+        assert client.say(f"RCPT TO:<{back}>") == "452 4.5.3 One recipient at a time"
+    # It talks while nobody has taken its connection.
+    packetboat.kill("smtpd", signal.SIGSTOP)
+    with socket.create_connection((packetboat.address, packetboat.mx_port), 20) as s:
+        s.sendall(b"EHLO c\r\n")
+        packetboat.kill("smtpd", signal.SIGCONT)
+        assert s.recv(200) == b"554 5.5.0 Error: talked before the greeting\r\n"

@@ -1,7 +1,9 @@
 """What accountd makes of the journal: statistics, reputation, quotas, alerts."""
 
 import signal
+import time
 
+from lib.packetboat import Account
 from lib.wait import wait_for
 
 
@@ -17,6 +19,12 @@ def wait_count(boat, name, counter, count):
     wait_for(lambda: statistics(boat, name, counter) == count, 10, f"{counter} of {name} is {count}")
 
 
+def periods_since(begin):
+    """Those that have not ended since; boundaries are UTC's."""
+    same_hour = time.gmtime()[:4] == begin[:4]
+    return ("hour", "day", "week", "month", "total") if same_hour else ("total",)
+
+
 def why(boat, name):
     """The ledger's lines, and the sum."""
     *lines, total = boat.tool("pbaccount", "why", "--json", name).lines()
@@ -27,13 +35,24 @@ def test_statistics_of_account_and_subaccount(packetboat, account, sink):
     packetboat.tool("pbaccount", "add", "shop/news")
     news = packetboat.add_key("shop/news")
     sink.on("RCPT", "450 4.2.1 later", arg="slow@")
+    begin = time.gmtime()
     packetboat.send(account, "orders@shop.test", ["bob@sink.test", "eve@sink.test", "slow@sink.test"])
     packetboat.send(news, "news@shop.test", "bob@sink.test")
     wait_count(packetboat, "shop", "delivered", 3)
     wait_count(packetboat, "shop", "deferrals", 1)
-    for period in ("hour", "day", "week", "month", "total"):
-        assert statistics(packetboat, "shop", "sent", period) == 4
-        assert statistics(packetboat, "shop/news", "sent", period) == 1
+
+    def check():
+        for period in periods_since(begin):
+            assert statistics(packetboat, "shop", "sent", period) == 4
+            assert statistics(packetboat, "shop/news", "sent", period) == 1
+    check()
+    packetboat.kill("accountd", signal.SIGKILL)
+    wait_for(lambda: packetboat.tool("pbaccount", "list", check=False).code == 0, 20, "accountd is back")
+    wait_count(packetboat, "shop", "delivered", 3)  # what it had not written is read again
+    check()
+    packetboat.restart()
+    wait_count(packetboat, "shop", "delivered", 3)
+    check()
     assert statistics(packetboat, "shop/news", "delivered") == 1
     assert statistics(packetboat, "shop", "bounces") == 0
     text = packetboat.tool("pbaccount", "show", "shop").out
@@ -84,6 +103,16 @@ def test_one_tenants_bounces_move_its_score_quota_and_alerts_not_the_others(new_
     assert total["quota"] == 250
     assert {line["entry"]: line["count"] for line in lines if line["entry"] in ("delivery", "bounce")} == \
         {"delivery": 60, "bounce": 60}
+    # A subaccount's ledger is its own part of it.
+    boat.tool("pbaccount", "add", "bad/eu")
+    boat.send(Account("bad", "bad/eu", bad.password), "a@bad.test", ["gone@sink.test", "fine@sink.test"])
+    wait_count(boat, "bad/eu", "bounces", 1)
+    wait_count(boat, "bad/eu", "delivered", 1)
+    lines, total = why(boat, "bad/eu")
+    assert sum(line["millipoints"] for line in lines) == total["millipoints"]
+    assert total["reputation"] == show(boat, "bad/eu")["reputation"] and total["quota"] == show(boat, "bad/eu")["quota"]
+    assert sorted((line["entry"], line["count"]) for line in lines if line["entry"] in ("delivery", "bounce")) == \
+        [("bounce", 1), ("delivery", 1)]
     assert "quota 250/h, by reputation" in boat.tool("pbaccount", "why", "bad").out
 
     # A restart repeats no alert.

@@ -10,11 +10,12 @@ PORTS = range(10240, 32000)
 
 def free_port(address: str = "127.0.0.1", kind=socket.SOCK_STREAM) -> int:
     """A port on which nothing listens, for TCP and (name servers) UDP."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for _ in range(200):
         port = random.choice(PORTS)
         try:
             for k in {kind, socket.SOCK_STREAM}:
-                with socket.socket(socket.AF_INET, k) as s:
+                with socket.socket(family, k) as s:
                     if k == socket.SOCK_STREAM:
                         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     s.bind((address, port))
