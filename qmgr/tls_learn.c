@@ -61,7 +61,7 @@ tls_learn_event(const struct tls_site *s, struct event_tls_site *out)
 		.learned_us = s->learned_us,
 		.violations = s->violations,
 		.violated_us = s->violated_us,
-		.is_violated = s->is_violated,
+		.is_waiting = s->is_violated,
 	};
 }
 
@@ -76,7 +76,7 @@ tls_learn_restore(struct qmgr *q, const struct event_tls_site *e)
 		.learned_us = e->learned_us,
 		.violations = e->violations,
 		.violated_us = e->violated_us,
-		.is_violated = e->is_violated != 0,
+		.is_violated = e->is_waiting != 0,
 	};
 	size_t n = e->sources.len / sizeof(s.sources[0]);
 

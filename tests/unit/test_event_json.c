@@ -366,6 +366,29 @@ test_event_json_every_type_makes_an_object(void **state)
 	}
 }
 
+/* Two members of one name are no JSON that readers agree on (RFC 8259 4). */
+static void
+test_event_json_no_type_has_two_members_of_one_name(void **state)
+{
+	size_t n;
+	const struct event_desc *const *all = event_descs(&n);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t ones[EVENT_STRUCT_MAX] = { 0 };
+		struct event_view v = { all[i]->type, ones, NULL, 64 };
+		const struct rec_field *f = all[i]->fields;
+
+		for (; f->type != REC_T_END; f++) {
+			if (f->type == REC_T_U8 || f->type == REC_T_U16 ||
+			    f->type == REC_T_U32 || f->type == REC_T_U64) {
+				ones[f->offset] = 1;
+			}
+		}
+		json_decref(event_json(&v)); /* refuses such */
+	}
+}
+
 int
 main(void)
 {
@@ -384,6 +407,7 @@ main(void)
 		T(test_event_json_peeks_what_decoding_finds),
 		T(test_event_json_line_is_flat_and_one_line),
 		T(test_event_json_every_type_makes_an_object),
+		T(test_event_json_no_type_has_two_members_of_one_name),
 #undef T
 	};
 
