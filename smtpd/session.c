@@ -281,14 +281,17 @@ step(struct session *s)
 static void
 set_deadline(struct session *s)
 {
-	uint64_t in_us = conf()->smtpd_timeout;
+	uint64_t in_us = s->mode == MODE_HANDSHAKE
+	    ? conf()->smtpd_starttls_timeout
+	    : conf()->smtpd_timeout;
 
 	if (s->is_waiting) {
 		in_us = 0; /* the request has its own */
-	} else if (s->mode == MODE_HANDSHAKE) {
-		in_us = conf()->smtpd_starttls_timeout;
 	} else if (s->mode == MODE_DATA || s->mode == MODE_BDAT) {
 		in_us = data_deadline(s);
+	} else if (!s->account.is_known && !s->is_trusted &&
+	    worker_is_crowded() && in_us > conf()->smtpd_stress_timeout) {
+		in_us = conf()->smtpd_stress_timeout;
 	}
 	s->has_deadline = in_us != 0;
 	stream_deadline(s->stream, in_us);

@@ -134,6 +134,14 @@ worker_remove(struct session *s)
 	worker_check_drained();
 }
 
+bool
+worker_is_crowded(void)
+{
+	uint64_t most = conf()->smtpd_connection_limit;
+
+	return n_sessions >= most - most / 4;
+}
+
 /* ---- accepting ---------------------------------------------------------- */
 
 /* A connection that is not served hears why. */

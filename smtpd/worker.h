@@ -27,6 +27,9 @@ void worker_serve(int fd, enum port_role role, const char *ip, uint16_t port);
 void worker_add(struct session *s);
 void worker_remove(struct session *s);
 
+/* Three quarters of the connections are taken: strangers get less time. */
+bool worker_is_crowded(void);
+
 /* No new work: the process is about to end. */
 bool worker_is_draining(void);
 /* Ends the process when it drains and nothing is under way. */
