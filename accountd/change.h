@@ -6,11 +6,14 @@
 
 #include "model.h"
 
+LIST_HEAD(keys, key);
+
 struct model {
 	struct store *store;
 	struct map *accounts;	  /* by id */
 	struct map *names;	  /* full name to account */
 	struct map *keys;	  /* by id */
+	struct map *keys_of;	  /* account to struct keys */
 	struct map *domains;	  /* by key of the store */
 	struct map *domain_names; /* name to how many */
 	struct map *hooks;	  /* by id */

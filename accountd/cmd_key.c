@@ -234,13 +234,14 @@ static const struct key **
 find_keys(uint32_t account, uint32_t sub, size_t *n)
 {
 	const struct key **all = NULL;
-	const struct key *k;
+	const struct key *k = NULL;
 	size_t at = 0;
 
 	*n = 0;
-	while ((k = model_next_key(accountd.model, &at)) != NULL) {
-		if ((account == 0 || k->r.account == account) &&
-		    (sub == 0 || k->r.subaccount == sub)) {
+	while (
+	    (k = account != 0 ? model_key_of(accountd.model, account, k)
+			      : model_next_key(accountd.model, &at)) != NULL) {
+		if (sub == 0 || k->r.subaccount == sub) {
 			all = mem_resize(all, (*n + 1) * sizeof(*all));
 			all[(*n)++] = k;
 		}

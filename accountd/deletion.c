@@ -33,10 +33,10 @@ is_of(const struct account *a, uint32_t account, uint32_t sub)
 static void
 delete_keys(struct change *c, const struct account *a)
 {
-	const struct key *k;
-	size_t at = 0;
+	uint32_t of = a->r.parent != 0 ? a->r.parent : a->r.id;
+	const struct key *k = NULL;
 
-	while ((k = model_next_key(accountd.model, &at)) != NULL) {
+	while ((k = model_key_of(accountd.model, of, k)) != NULL) {
 		if (is_of(a, k->r.account, k->r.subaccount)) {
 			change_del(c, SCHEMA_key, &k->r);
 			uses_forget(k->r.id);

@@ -21,7 +21,7 @@ struct pressed {
 	unsigned failures;
 	uint64_t failed_us; /* the last one */
 	bool has_networks;
-	struct buf networks; /* struct prefix each */
+	struct map *networks; /* struct prefix to anything */
 };
 
 struct guard {
@@ -33,7 +33,7 @@ pressed_free(void *p)
 {
 	struct pressed *x = p;
 
-	buf_fini(&x->networks);
+	map_free(&x->networks, NULL);
 	free(x);
 }
 
@@ -72,6 +72,7 @@ guard_fail(struct guard *g, uint32_t account, uint64_t now_us, uint64_t time_us)
 	if (x == NULL) {
 		x = mem_alloc(sizeof(*x));
 		x->account = account;
+		x->networks = map_new();
 		(void)map_put_u64(g->accounts, account, x); /* new */
 	} else if (is_old(x, now_us, time_us)) {
 		x->failures = 0;
@@ -118,15 +119,10 @@ make_prefix(struct str ip, struct prefix *out)
 	return true;
 }
 
-static bool
-has_prefix(const struct pressed *x, const struct prefix *p)
+static struct str
+bytes_of(const struct prefix *p)
 {
-	for (size_t at = 0; at < x->networks.len; at += sizeof(*p)) {
-		if (memcmp(x->networks.p + at, p, sizeof(*p)) == 0) {
-			return true;
-		}
-	}
-	return false;
+	return (struct str){ (const char *)p, sizeof(*p) };
 }
 
 void
@@ -140,9 +136,8 @@ guard_good(struct guard *g, uint32_t account, struct str ip)
 	}
 	if (ip.len == 0) {
 		x->has_networks = true;
-	} else if (make_prefix(ip, &p) && !has_prefix(x, &p) &&
-	    x->networks.len < NETWORKS_MAX * sizeof(p)) {
-		buf_add(&x->networks, &p, sizeof(p));
+	} else if (make_prefix(ip, &p) && map_len(x->networks) < NETWORKS_MAX) {
+		(void)map_put(x->networks, bytes_of(&p), x);
 	}
 }
 
@@ -152,7 +147,8 @@ guard_is_good(const struct guard *g, uint32_t account, struct str ip)
 	const struct pressed *x = map_get_u64(g->accounts, account);
 	struct prefix p;
 
-	return x != NULL && make_prefix(ip, &p) && has_prefix(x, &p);
+	return x != NULL && make_prefix(ip, &p) &&
+	    map_get(x->networks, bytes_of(&p)) != NULL;
 }
 
 void

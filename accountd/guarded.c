@@ -12,6 +12,9 @@
 /* Late answers at a time: each is a client that waits. */
 #define LATE_MAX 10000
 #define SWEEP_US (60 * US_PER_S)
+/* Read in one turn of the loop, to learn the networks of an account. */
+#define LEARN_KEYS 50
+#define LEARN_USES 1000
 
 struct late {
 	struct late *next;
@@ -22,9 +25,19 @@ struct late {
 	char name[255]; /* what rep.name points to */
 };
 
+/* An account whose networks are being learned. */
+struct learning {
+	struct learning *next;
+	struct loop_timer *timer;
+	uint32_t account;
+	struct buf keys; /* ids that are left, u32 each */
+	unsigned uses;	 /* in this turn */
+};
+
 static struct {
 	struct guard *guard;
 	struct loop_timer *sweep;
+	struct learning *learning;
 	struct late *late;
 	unsigned n_late;
 } guarded;
@@ -60,6 +73,20 @@ late_end(struct late *l)
 	free(l);
 }
 
+static void
+learn_end(struct learning *l)
+{
+	struct learning **at = &guarded.learning;
+
+	while (*at != l) {
+		at = &(*at)->next;
+	}
+	*at = l->next;
+	loop_timer_free(&l->timer);
+	buf_fini(&l->keys);
+	free(l);
+}
+
 void
 guarded_stop(void)
 {
@@ -68,6 +95,9 @@ guarded_stop(void)
 	}
 	while (guarded.late != NULL) {
 		late_end(guarded.late);
+	}
+	while (guarded.learning != NULL) {
+		learn_end(guarded.learning);
 	}
 	loop_timer_free(&guarded.sweep);
 	guard_free(&guarded.guard);
@@ -89,32 +119,75 @@ guarded_peer_down(struct peer *p)
 /* ---- networks --------------------------------------------------------------
  */
 
+/*
+ * Networks are asked for once, when the failures of an account begin to
+ * matter: all uses of its keys, of which there may be any number, so some in
+ * each turn of the loop. Until then all its clients are slowed.
+ */
 static void
 take_use(void *arg, struct str ip, const struct schema_key_use *use)
 {
+	struct learning *l = arg;
+
 	(void)use;
-	guard_good(guarded.guard, *(const uint32_t *)arg, ip);
+	guard_good(guarded.guard, l->account, ip);
+	l->uses++;
 }
 
-/* From where keys of the account have been used that are good still: asked
- * for once, when the failures begin to matter. */
+/* From where a key has been used that is good still. */
+static void
+learn_key(struct learning *l, uint32_t id)
+{
+	const struct key *k = model_key(accountd.model, id);
+
+	/* An error is logged; then the owner is slowed, too. */
+	if (k != NULL && k->r.revoked_us == 0 &&
+	    (k->r.expires_us == 0 || k->r.expires_us > clock_wall_us())) {
+		(void)!uses_each(id, take_use, l);
+	}
+}
+
+static void
+learn_some(void *arg)
+{
+	struct learning *l = arg;
+	uint32_t id;
+
+	l->uses = 0;
+	for (unsigned n = 0; n < LEARN_KEYS && l->uses < LEARN_USES; n++) {
+		if (l->keys.len == 0) {
+			guard_good(guarded.guard, l->account, STR(""));
+			learn_end(l);
+			return;
+		}
+		l->keys.len -= sizeof(id);
+		memcpy(&id, l->keys.p + l->keys.len, sizeof(id));
+		learn_key(l, id);
+	}
+	loop_timer_arm(l->timer, 0);
+}
+
 static void
 learn_networks(uint32_t account)
 {
-	const struct key *k;
-	uint64_t now = clock_wall_us();
-	size_t at = 0;
+	const struct key *k = NULL;
+	struct learning *l = guarded.learning;
 
-	while ((k = model_next_key(accountd.model, &at)) != NULL) {
-		bool is_good = k->r.revoked_us == 0 &&
-		    (k->r.expires_us == 0 || k->r.expires_us > now);
-
-		/* An error is logged; then the owner is slowed, too. */
-		if (k->r.account == account && is_good) {
-			(void)!uses_each(k->r.id, take_use, &account);
-		}
+	while (l != NULL && l->account != account) {
+		l = l->next;
 	}
-	guard_good(guarded.guard, account, STR(""));
+	if (l != NULL) {
+		return; /* at it */
+	}
+	l = mem_alloc(sizeof(*l));
+	l->account = account;
+	l->timer = loop_timer_new(learn_some, l);
+	l->next = guarded.learning;
+	guarded.learning = l;
+	while ((k = model_key_of(accountd.model, account, k)) != NULL) {
+		buf_add(&l->keys, &k->r.id, sizeof(k->r.id));
+	}
+	learn_some(l);
 }
 
 void

@@ -123,6 +123,35 @@ put_account(struct model *m, struct str stored)
 	return 0;
 }
 
+static void
+link_key(struct model *m, struct key *k)
+{
+	struct keys *of = map_get_u64(m->keys_of, k->r.account);
+
+	if (of == NULL) {
+		of = mem_alloc(sizeof(*of));
+		LIST_INIT(of);
+		(void)map_put_u64(m->keys_of, k->r.account, of); /* new */
+	}
+	LIST_INSERT_HEAD(of, k, of_account);
+}
+
+static void
+drop_key(struct model *m, struct key *old)
+{
+	struct keys *of;
+
+	if (old == NULL) {
+		return;
+	}
+	LIST_REMOVE(old, of_account);
+	of = map_get_u64(m->keys_of, old->r.account);
+	if (of != NULL && LIST_EMPTY(of)) {
+		free(map_del_u64(m->keys_of, old->r.account));
+	}
+	key_free(old);
+}
+
 static int
 put_key(struct model *m, struct str stored)
 {
@@ -135,7 +164,8 @@ put_key(struct model *m, struct str stored)
 		key_free(k);
 		return r;
 	}
-	key_free(map_put_u64(m->keys, k->r.id, k));
+	link_key(m, k);
+	drop_key(m, map_put_u64(m->keys, k->r.id, k));
 	return 0;
 }
 
@@ -287,7 +317,7 @@ model_remove(struct model *m, enum schema_kind kind, struct str key)
 		drop_account(m, map_del_u64(m->accounts, id_of(key)));
 		break;
 	case SCHEMA_key:
-		key_free(map_del_u64(m->keys, id_of(key)));
+		drop_key(m, map_del_u64(m->keys, id_of(key)));
 		break;
 	case SCHEMA_hook:
 		hook_free(map_del_u64(m->hooks, id_of(key)));
@@ -362,6 +392,7 @@ model_load(struct store *s, struct model **out, struct buf *error)
 	m->accounts = map_new();
 	m->names = map_new();
 	m->keys = map_new();
+	m->keys_of = map_new();
 	m->domains = map_new();
 	m->domain_names = map_new();
 	m->hooks = map_new();
@@ -396,6 +427,7 @@ model_free(struct model **mp)
 	map_free(&m->names, NULL);
 	map_free(&m->accounts, account_free);
 	map_free(&m->keys, key_free);
+	map_free(&m->keys_of, free);
 	map_free(&m->domains, domain_free);
 	map_free(&m->domain_names, free);
 	map_free(&m->hooks, hook_free);
@@ -501,6 +533,18 @@ const struct key *
 model_next_key(const struct model *m, size_t *at)
 {
 	return next(m->keys, at);
+}
+
+const struct key *
+model_key_of(const struct model *m, uint32_t account, const struct key *before)
+{
+	const struct keys *of;
+
+	if (before != NULL) {
+		return LIST_NEXT(before, of_account);
+	}
+	of = map_get_u64(m->keys_of, account);
+	return of != NULL ? LIST_FIRST(of) : NULL;
 }
 
 const struct domain *

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "attr.h"
 #include "map.h"
@@ -26,6 +27,7 @@ struct account {
 struct key {
 	struct buf stored;
 	struct schema_key r;
+	LIST_ENTRY(key) of_account; /* the model's */
 };
 
 struct domain {
@@ -74,6 +76,11 @@ const struct key *model_next_key(const struct model *m, size_t *at);
 const struct domain *model_next_domain(const struct model *m, size_t *at);
 const struct hook *model_next_hook(const struct model *m, size_t *at);
 const struct source *model_next_source(const struct model *m, size_t *at);
+
+/* The next key of an account and its subaccounts, in no order; NULL: the first,
+ * and at the end. Costs nothing for the keys of others. */
+const struct key *model_key_of(
+    const struct model *m, uint32_t account, const struct key *before);
 
 /* Is any address in the pool (empty: the default pool, which always is)? */
 bool model_has_pool(const struct model *m, struct str pool);

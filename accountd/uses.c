@@ -17,7 +17,9 @@
 #include "service.h"
 
 #define WRITE_US (5 * US_PER_S)
-#define PENDING_MAX 10000
+/* Written before that, so that the loop is not held up. */
+#define WRITE_ROWS 500
+#define PENDING_MAX 10000 /* while the database takes none */
 /* Stands for the addresses beyond key_use_limit. */
 #define OTHERS "others"
 /* A key whose networks change all the time is told of once in so long. */
@@ -272,7 +274,7 @@ uses_add(uint32_t key, struct str client_ip)
 	}
 	merge(&u->add, &one);
 	buf_fini(&row);
-	if (map_len(uses.pending) >= PENDING_MAX) {
+	if (map_len(uses.pending) == WRITE_ROWS) {
 		write_pending(NULL);
 	} else if (!loop_timer_is_armed(uses.timer)) {
 		loop_timer_arm(uses.timer, WRITE_US);

@@ -362,6 +362,50 @@ test_model_aborted_change_leaves_no_trace(void **state)
 	model_free(&m);
 }
 
+static unsigned
+sum_keys_of(const struct model *m, uint32_t account)
+{
+	const struct key *k = NULL;
+	unsigned sum = 0;
+
+	while ((k = model_key_of(m, account, k)) != NULL) {
+		assert_int_equal(k->r.account, account);
+		sum += k->r.id;
+	}
+	return sum;
+}
+
+static void
+test_model_knows_the_keys_of_each_account(void **state)
+{
+	struct fixture *f = *state;
+	struct model *m = load_model(f->store);
+	struct change *c = change_begin(m);
+	struct schema_key key = { .account = 1 };
+
+	for (key.id = 10; key.id < 14; key.id++) {
+		key.account = key.id == 13 ? 2 : 1;
+		assert_int_equal(change_put(c, SCHEMA_key, &key), 0);
+	}
+	assert_int_equal(change_commit(&c), 0);
+	assert_int_equal(sum_keys_of(m, 1), 10 + 11 + 12);
+	assert_int_equal(sum_keys_of(m, 2), 13);
+	assert_int_equal(sum_keys_of(m, 3), 0);
+	/* One is replaced, one is removed, an account's last one. */
+	c = change_begin(m);
+	key = (struct schema_key){ .id = 11, .account = 1, .revoked_us = 1 };
+	assert_int_equal(change_put(c, SCHEMA_key, &key), 0);
+	change_del(c, SCHEMA_key, &model_key(m, 12)->r);
+	change_del(c, SCHEMA_key, &model_key(m, 13)->r);
+	assert_int_equal(change_commit(&c), 0);
+	assert_int_equal(sum_keys_of(m, 1), 10 + 11);
+	assert_int_equal(sum_keys_of(m, 2), 0);
+	model_free(&m);
+	m = load_model(f->store);
+	assert_int_equal(sum_keys_of(m, 1), 10 + 11);
+	model_free(&m);
+}
+
 static void
 test_model_finds_the_closest_domain_of_the_account(void **state)
 {
@@ -483,6 +527,7 @@ main(void)
 		WITH_STORE(test_model_finds_accounts_by_name_after_a_restart),
 		WITH_STORE(test_model_ids_are_never_used_twice),
 		WITH_STORE(test_model_aborted_change_leaves_no_trace),
+		WITH_STORE(test_model_knows_the_keys_of_each_account),
 		WITH_STORE(test_model_finds_the_closest_domain_of_the_account),
 		WITH_STORE(
 		    test_suppressions_act_where_they_belong_until_they_expire),
