@@ -118,18 +118,21 @@ load(int fd, uint64_t size, struct store_filter *f)
 	return is_read;
 }
 
-/* From now on only this process knows what is in it. */
+/* From now on only this process knows what is in it: a machine that goes down
+ * must not leave a file that looks closed. */
 static int
 take(struct store_filter_file *file)
 {
+	bool was_closed = file->head.is_closed != 0;
 	int r;
 
 	file->head.is_closed = 0;
 	r = put_head(file);
-	/* A machine that goes down must not leave it as it was closed. */
-	return r == 0 && fdatasync(file->fd) < 0 ? -errno : r;
+	return r == 0 && was_closed && fdatasync(file->fd) < 0 ? -errno : r;
 }
 
+/* The new generation is durable in the database before the old file is gone for
+ * good, or after: they do not fit either way. */
 static int
 begin(struct store_filter_file *file)
 {

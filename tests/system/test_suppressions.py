@@ -108,3 +108,24 @@ def test_long_lists_stream_while_mail_flows(packetboat, account, sink):
     assert blocked(packetboat, "user0123456@big.test") == "custom"
     exported = packetboat.tool("pbsuppress", "export", "shop", timeout=120).out
     assert exported.count("\n") == count + 1
+
+
+def test_list_is_obeyed_at_once_by_the_next_accountd(packetboat, account, sink):
+    """Killed, and stopped well: its filter comes from the file, with the entries that were added last."""
+    def ready():
+        pid = packetboat.pids("accountd")[0]
+        return packetboat.wait_log(rf"accountd\[{pid}\]: suppressions: (\d+ read, )?their filter is ready", 30)[1]
+
+    assert ready() == "0 read, "
+    packetboat.tool("pbsuppress", "add", "shop", "killed@sink.test")
+    before = packetboat.pids("accountd")
+    packetboat.kill("accountd")
+    wait_for(lambda: packetboat.pids("accountd") not in ([], before), 30, "the next accountd")
+    assert ready() is None
+    packetboat.tool("pbsuppress", "add", "shop", "stopped@sink.test")
+    packetboat.restart()
+    assert ready() is None
+    packetboat.send(account, "a@shop.test", ["killed@sink.test", "stopped@sink.test", "bob@sink.test"])
+    sink.wait_messages()
+    wait_for(lambda: len(packetboat.events("blocked")) == 2, 15, "both are blocked")
+    assert [r for m in sink.messages for r in m.recipients] == ["bob@sink.test"]
