@@ -11,6 +11,7 @@
 #include "store.h"
 #include "tallies.h"
 #include "tool.h"
+#include "waiters.h"
 #include "warm_counts.h"
 
 struct accountd {
@@ -92,8 +93,7 @@ void checks_stop(void);
  * returns: is_told false when resolvd did not answer. The result is in the
  * model then, unless the domain was deleted meanwhile.
  */
-typedef void checks_fn(void *arg, bool is_told);
-void checks_run(const struct domain *d, checks_fn *fn, void *arg);
+void checks_run(const struct domain *d, waiter_fn *fn, void *arg);
 /* The callback with this argument will not be called. */
 void checks_forget(void *arg);
 /* Before a domain is removed from the model. */

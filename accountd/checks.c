@@ -17,12 +17,6 @@
 #define SWEEP_US (10 * US_PER_S)
 #define OFTEN 24 /* times as often, while it is not well */
 
-struct waiter {
-	struct waiter *next;
-	checks_fn *fn;
-	void *arg;
-};
-
 /* One check under way, or the memory of when to check a domain next. */
 struct check {
 	struct str name; /* of the domain, in key */
@@ -32,7 +26,7 @@ struct check {
 	uint64_t created_us; /* of the domain, when the check began */
 	bool is_told;	     /* resolvd has answered */
 	bool is_vague;	     /* but could not tell */
-	struct waiter *waiters;
+	struct waiters waiters;
 	uint8_t key[]; /* of the store */
 };
 
@@ -47,12 +41,7 @@ check_free(void *p)
 {
 	struct check *c = p;
 
-	while (c->waiters != NULL) {
-		struct waiter *w = c->waiters;
-
-		c->waiters = w->next;
-		free(w);
-	}
+	waiters_fini(&c->waiters);
 	free(c);
 }
 
@@ -173,32 +162,17 @@ store_result(const struct domain *d, const struct ipc_domain_rep *rep)
 }
 
 static void
-call_waiters(struct waiter *waiters, bool is_told)
-{
-	while (waiters != NULL) {
-		struct waiter *w = waiters;
-
-		waiters = w->next;
-		if (w->fn != NULL) {
-			w->fn(w->arg, is_told);
-		}
-		free(w);
-	}
-}
-
-static void
 finish(struct check *c)
 {
 	const struct domain *d = domain_of(c);
-	struct waiter *waiters = c->waiters;
+	struct waiters waiters = waiters_take(&c->waiters);
 	bool is_told = c->is_told;
 
 	c->is_running = false;
-	c->waiters = NULL;
 	checks.n_running--;
 	if (model_domain(accountd.model, c->account, c->name) == NULL) {
 		drop_check(c);
-		call_waiters(waiters, is_told);
+		waiters_call(waiters, is_told);
 		return;
 	}
 	c->next_us = clock_mono_us() + conf()->domain_check_time / OFTEN;
@@ -208,7 +182,7 @@ finish(struct check *c)
 			c->next_us = clock_mono_us() + interval(d);
 		}
 	}
-	call_waiters(waiters, is_told);
+	waiters_call(waiters, is_told);
 }
 
 static void
@@ -360,15 +334,11 @@ checks_stop(void)
 }
 
 void
-checks_run(const struct domain *d, checks_fn *fn, void *arg)
+checks_run(const struct domain *d, waiter_fn *fn, void *arg)
 {
 	struct check *c = find_check(d);
-	struct waiter *w = mem_alloc(sizeof(*w));
 
-	w->fn = fn;
-	w->arg = arg;
-	w->next = c->waiters;
-	c->waiters = w;
+	waiters_add(&c->waiters, fn, arg);
 	if (!c->is_running) {
 		start_check(c, d);
 	}
@@ -394,10 +364,6 @@ checks_forget(void *arg)
 	while (map_next(checks.checks, &at, &key, &value)) {
 		struct check *c = value;
 
-		for (struct waiter *w = c->waiters; w != NULL; w = w->next) {
-			if (w->arg == arg) {
-				w->fn = NULL;
-			}
-		}
+		waiters_forget(&c->waiters, arg);
 	}
 }

@@ -15,15 +15,9 @@
 #define SWEEP_US US_PER_S
 #define ALERT "source_address"
 
-struct waiter {
-	struct waiter *next;
-	sources_fn *fn; /* NULL: gone */
-	void *arg;
-};
-
 /* A look-up under way, or the memory of when the next one is due. */
 struct check {
-	struct waiter *waiters;
+	struct waiters waiters;
 	uint64_t next_us; /* monotonic; 0: now */
 	bool is_running;
 	char name[254]; /* that it asked about */
@@ -180,23 +174,6 @@ plan_next(struct check *c)
 	c->next_us = clock_mono_us() + wait;
 }
 
-static void
-call_waiters(struct check *c, bool is_told)
-{
-	struct waiter *waiters = c->waiters;
-
-	c->waiters = NULL;
-	while (waiters != NULL) {
-		struct waiter *w = waiters;
-
-		waiters = w->next;
-		if (w->fn != NULL) {
-			w->fn(w->arg, is_told);
-		}
-		free(w);
-	}
-}
-
 static void start_check(struct check *c, const struct source *s);
 
 static void
@@ -213,7 +190,7 @@ finish(struct check *c, const struct ipc_ptr_rep *rep)
 		take_answer(c, rep);
 		plan_next(c);
 	}
-	call_waiters(c, rep != NULL);
+	waiters_call(waiters_take(&c->waiters), rep != NULL);
 }
 
 static void
@@ -235,22 +212,17 @@ start_check(struct check *c, const struct source *s)
 		conf()->domain_check_timeout, on_reply, c, NULL) < 0) {
 		c->is_running = false;
 		c->next_us = clock_mono_us() + conf()->source_check_retry;
-		call_waiters(c, false);
+		waiters_call(waiters_take(&c->waiters), false);
 	}
 }
 
 void
-sources_check(const struct source *s, sources_fn *fn, void *arg)
+sources_check(const struct source *s, waiter_fn *fn, void *arg)
 {
 	struct check *c = get_check(s->r.ip);
-	struct waiter *w;
 
 	if (fn != NULL) {
-		w = mem_alloc(sizeof(*w));
-		w->fn = fn;
-		w->arg = arg;
-		w->next = c->waiters;
-		c->waiters = w;
+		waiters_add(&c->waiters, fn, arg);
 	}
 	if (!c->is_running) {
 		start_check(c, s);
@@ -267,11 +239,7 @@ sources_forget(void *arg)
 	while (map_next(sources.checks, &at, &key, &value)) {
 		struct check *c = value;
 
-		for (struct waiter *w = c->waiters; w != NULL; w = w->next) {
-			if (w->arg == arg) {
-				w->fn = NULL;
-			}
-		}
+		waiters_forget(&c->waiters, arg);
 	}
 }
 
@@ -403,12 +371,7 @@ check_free(void *p)
 {
 	struct check *c = p;
 
-	while (c->waiters != NULL) {
-		struct waiter *w = c->waiters;
-
-		c->waiters = w->next;
-		free(w);
-	}
+	waiters_fini(&c->waiters);
 	free(c);
 }
 

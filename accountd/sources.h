@@ -10,6 +10,7 @@
 
 #include "model.h"
 #include "source_rule.h"
+#include "waiters.h"
 #include "warmup.h"
 
 /* A mistake in source_warmup_plan is fatal(). */
@@ -27,8 +28,7 @@ void sources_changed(void);
  * when resolvd did not answer. The result is in the model, unless the address
  * was deleted meanwhile. fn may be NULL.
  */
-typedef void sources_fn(void *arg, bool is_told);
-void sources_check(const struct source *s, sources_fn *fn, void *arg);
+void sources_check(const struct source *s, waiter_fn *fn, void *arg);
 /* The callback with this argument will not be called. */
 void sources_forget(void *arg);
 

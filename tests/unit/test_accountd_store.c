@@ -14,51 +14,8 @@
 #include "loop.h"
 #include "model.h"
 #include "store.h"
+#include "store_fixture.h"
 #include "suppressions.h"
-
-struct fixture {
-	char path[64];
-	struct store *store;
-};
-
-static struct store *
-open_store(const char *path)
-{
-	const struct store_options o = { .directory = path,
-		.cache_size = 1 << 20 };
-	struct store *s = NULL;
-	struct buf error = { 0 };
-
-	assert_int_equal(store_open(&o, &s, &error), 0);
-	return s;
-}
-
-static int
-setup(void **state)
-{
-	struct fixture *f = mem_alloc(sizeof(*f));
-
-	loop_init();
-	snprintf(f->path, sizeof(f->path), "/tmp/test_accountd.XXXXXX");
-	assert_non_null(mkdtemp(f->path));
-	f->store = open_store(f->path);
-	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-	char command[128];
-
-	store_close(&f->store);
-	snprintf(command, sizeof(command), "rm -r %s", f->path);
-	assert_int_equal(system(command), 0);
-	free(f);
-	loop_fini();
-	return 0;
-}
 
 static void
 put(struct store *s, const char *key, const char *value)
@@ -98,7 +55,7 @@ test_store_keeps_what_was_committed(void **state)
 	store_abort(&t);
 	assert_true(has(f->store, "a", "2"));
 	store_close(&f->store);
-	f->store = open_store(f->path);
+	f->store = fixture_open(f->path, 0);
 	assert_true(has(f->store, "a", "2"));
 	assert_true(has(f->store, "", "empty key"));
 	assert_false(has(f->store, "b", "3"));
@@ -196,7 +153,7 @@ write_until_killed(const char *path, unsigned last, int out)
 
 	loop_fini();
 	loop_init();
-	w.store = open_store(path);
+	w.store = fixture_open(path, 0);
 	write_next(&w, 0); /* the last one is durable already */
 	loop_run();
 	_exit(1);
@@ -243,7 +200,7 @@ test_store_acknowledged_changes_survive_kills(void **state)
 	for (unsigned round = 0; round < 12; round++) {
 		last = crash_once(f->path, last, 1 + round * 7 % 20);
 	}
-	f->store = open_store(f->path);
+	f->store = fixture_open(f->path, 0);
 	assert_true(last >= 12);
 	for (unsigned i = 1; i <= last; i++) {
 		char key[32];
@@ -512,7 +469,8 @@ test_suppressions_of_an_account_are_purged_in_batches(void **state)
 	    suppressions_find(s, 2, 0, STR("a1@example.org"), 1), 1);
 }
 
-#define WITH_STORE(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define WITH_STORE(t)                                                          \
+	cmocka_unit_test_setup_teardown(t, fixture_setup, fixture_teardown)
 
 int
 main(void)

@@ -12,55 +12,9 @@
 #include "loop.h"
 #include "store.h"
 #include "store_filter.h"
+#include "store_fixture.h"
 
 #define KEYS 20000
-
-struct fixture {
-	char path[64];
-	struct store *store;
-};
-
-static struct store *
-open_store(const char *path, uint64_t min_free)
-{
-	const struct store_options o = { .directory = path,
-		.cache_size = 1 << 20,
-		.checkpoint_bytes = 1 << 20,
-		.min_free = min_free,
-		.filter_bytes = 1 << 20 };
-	struct store *s = NULL;
-	struct buf error = { 0 };
-
-	assert_int_equal(store_open(&o, &s, &error), 0);
-	return s;
-}
-
-static int
-setup(void **state)
-{
-	struct fixture *f = mem_alloc(sizeof(*f));
-
-	loop_init();
-	snprintf(f->path, sizeof(f->path), "/tmp/test_accountd.XXXXXX");
-	assert_non_null(mkdtemp(f->path));
-	f->store = open_store(f->path, 0);
-	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-	char command[128];
-
-	store_close(&f->store);
-	snprintf(command, sizeof(command), "rm -r %s", f->path);
-	assert_int_equal(system(command), 0);
-	free(f);
-	loop_fini();
-	return 0;
-}
 
 static struct str
 key_of(char *dst, size_t size, unsigned n)
@@ -135,7 +89,7 @@ test_store_finds_what_was_there_before_its_filter(void **state)
 
 	put(f->store, 0, KEYS);
 	store_close(&f->store);
-	f->store = open_store(f->path, 0);
+	f->store = fixture_open(f->path, 0);
 	/* While the filter is being filled, and most likely after that. */
 	for (int i = 0; i < 10; i++) {
 		assert_int_equal(count(f->store, 0, KEYS), KEYS);
@@ -153,7 +107,7 @@ test_store_without_space_takes_no_change_and_goes_on_reading(void **state)
 
 	put(f->store, 0, 10);
 	store_close(&f->store);
-	f->store = open_store(f->path, 1ULL << 60);
+	f->store = fixture_open(f->path, 1ULL << 60);
 	assert_int_equal(store_begin(f->store, &t), -ENOSPC);
 	assert_null(t);
 	assert_int_equal(count(f->store, 0, 10), 10);
@@ -186,7 +140,7 @@ test_store_copy_has_what_was_committed_before(void **state)
 	loop_run();
 	assert_int_equal(status, 0);
 	put(f->store, KEYS, KEYS + 1);
-	copy = open_store(path, 0);
+	copy = fixture_open(path, 0);
 	assert_int_equal(count(copy, 0, KEYS / 2), KEYS / 2);
 	assert_int_equal(count(copy, KEYS, KEYS + 1), 0);
 	assert_int_equal(count(copy, KEYS / 2, KEYS) % 100, 0);
@@ -197,7 +151,8 @@ test_store_copy_has_what_was_committed_before(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_filter_never_denies_a_key_that_it_has),
 		TEST(test_store_finds_what_was_there_before_its_filter),
