@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pattern.h"
+
 /* A file beyond this is none that a person keeps, bytes. */
 #define FILE_MAX (1024 * 1024)
 
@@ -143,24 +145,10 @@ take_text(struct reader *r)
 	return 0;
 }
 
-static bool
-has_back_reference(const char *re)
-{
-	for (; re[0] != '\0'; re++) {
-		if (re[0] == '\\' && re[1] != '\0') {
-			re++;
-			if (re[0] >= '0' && re[0] <= '9') {
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
 static int
 take_regex(struct reader *r)
 {
-	char why[128];
+	struct buf why = { 0 };
 	regex_t re;
 	int e;
 
@@ -170,14 +158,11 @@ take_regex(struct reader *r)
 	if (take_quoted(r, '/', r->regex) < 0) {
 		return -EINVAL;
 	}
-	if (has_back_reference(r->regex)) {
-		return complain(
-		    r, "/%s/: back-references (\\1) are not allowed", r->regex);
-	}
-	e = regcomp(&re, r->regex, REG_EXTENDED | REG_ICASE);
-	if (e != 0) {
-		(void)regerror(e, &re, why, sizeof(why));
-		return complain(r, "/%s/: %s", r->regex, why);
+	if (pattern_compile(&re, r->regex, 0, &why) < 0) {
+		e = complain(
+		    r, "/%s/: %.*s", r->regex, (int)why.len, (char *)why.p);
+		buf_fini(&why);
+		return e;
 	}
 	regfree(&re);
 	r->rule.regex = r->regex;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "pattern.h"
 
 /* Text beyond this many bytes does not change the class. */
 #define TEXT_MAX (REPLY_TEXT_SIZE - 1)
@@ -414,18 +415,12 @@ text_pattern_is_valid(const char *pattern)
 static regex_t *
 regex_compile(const char *pattern)
 {
-	regex_t *re;
+	regex_t *re = mem_alloc(sizeof(*re));
+	struct buf why = { 0 };
+	int r = pattern_compile(re, pattern, 0, &why);
 
-	for (const char *p = pattern; *p != '\0'; p++) {
-		if (p[0] == '\\' && p[1] != '\0') {
-			p++;
-			if (is_digit(*p)) {
-				return NULL;
-			}
-		}
-	}
-	re = mem_alloc(sizeof(*re));
-	if (regcomp(re, pattern, REG_EXTENDED | REG_ICASE) != 0) {
+	buf_fini(&why); /* who wrote it was told when the file was read */
+	if (r < 0) {
 		free(re);
 		return NULL;
 	}

@@ -3,12 +3,12 @@
  * expressions without back-references, so that a match takes time in
  * proportion to the reply.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <regex.h>
 #include <string.h>
 
 #include "clock.h"
+#include "pattern.h"
 #include "shaping_impl.h"
 
 #define PATTERN_MAX 512u
@@ -59,10 +59,6 @@ take_pattern(struct str *rest, struct buf *out, struct buf *why)
 	for (; i < rest->len && rest->p[i] != '/'; i++) {
 		bool is_escape = rest->p[i] == '\\' && i + 1 < rest->len;
 
-		if (is_escape && isdigit((unsigned char)rest->p[i + 1])) {
-			buf_puts(why, "back-references are not supported");
-			return -EINVAL;
-		}
 		if (is_escape && rest->p[i + 1] != '/') {
 			buf_u8(out, (uint8_t)rest->p[i]);
 		}
@@ -82,12 +78,12 @@ static int
 compile(struct shaping_rule *r, struct buf *why)
 {
 	regex_t *re = mem_alloc(sizeof(*re));
-	int e = regcomp(re, r->pattern, REG_EXTENDED | REG_ICASE | REG_NOSUB);
-	char text[128];
+	struct buf fault = { 0 };
 
-	if (e != 0) {
-		(void)regerror(e, re, text, sizeof(text));
-		buf_printf(why, "/%s/: %s", r->pattern, text);
+	if (pattern_compile(re, r->pattern, REG_NOSUB, &fault) < 0) {
+		buf_printf(why, "/%s/: %.*s", r->pattern, (int)fault.len,
+		    (char *)fault.p);
+		buf_fini(&fault);
 		free(re);
 		return -EINVAL;
 	}

@@ -175,6 +175,12 @@ test_shaping_mistakes_are_named_with_file_and_line(void **state)
 	refused("[default]\nreply = defer\n", "must begin with /PATTERN/");
 	refused("[default]\nreply = // defer\n", "must begin with /PATTERN/");
 	refused("[default]\nreply = /(a)\\1/ defer\n", "back-references");
+	refused("[default]\nreply = /((a{99}){99}){99}/ defer\n", "multiply");
+	refused("[default]\nreply = /a{99}{99}{99}/ defer\n", "multiply");
+	refused("[default]\nreply = /([)]a{250}){250}/ defer\n", "multiply");
+	refused("[default]\nreply = "
+		"/((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+/ defer\n",
+	    "multiply");
 	refused("[default]\nreply = /a/b/ defer\n",
 	    "shaping.cf:2: reply: b/: is no action");
 	refused("[default]\nreply = /a/\n", "an action is missing");
