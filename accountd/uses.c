@@ -28,6 +28,7 @@
 /* One row of the store: key of the store, and what is to be added to it. */
 struct use {
 	struct schema_key_use add;
+	bool is_new; /* the store has no such row: it need not be read */
 };
 
 static struct {
@@ -62,7 +63,9 @@ write_row(struct store_txn *t, struct str key, const struct use *u)
 {
 	struct schema_key_use use = { 0 };
 	struct buf value = { 0 };
-	int r = store_get(accountd.store, t, STORE_KEY_USE, key, &value);
+	int r = u->is_new
+	    ? -ENOENT
+	    : store_get(accountd.store, t, STORE_KEY_USE, key, &value);
 
 	if (r == 0 &&
 	    schema_decode(SCHEMA_key_use, buf_str(&value), &use) < 0) {
@@ -154,10 +157,11 @@ rows_of(uint32_t key)
 
 		rows = mem_alloc(sizeof(*rows));
 		model_key_u32(&prefix, key);
-		/* An error has been logged; the count is not essential. */
+		/* An error has been logged; the count is not essential, but
+		 * what is there must not be taken for a first use. */
 		if (store_each(accountd.store, STORE_KEY_USE, buf_str(&prefix),
 			count_row, rows) < 0) {
-			rows->n = 0;
+			rows->n = 1;
 		}
 		buf_fini(&prefix);
 		(void)map_put_u64(uses.addresses, key, rows); /* new */
@@ -225,28 +229,32 @@ tell_if_new(struct rows *rows, uint32_t id, struct str ip)
 	}
 }
 
-/* The row for the address: its own, or the common one beyond the limit. */
-static void
+/* The row for the address: its own, or the common one beyond the limit.
+ * Whether it is not in the store yet. */
+static bool
 choose_row(struct buf *row, uint32_t key, struct str ip)
 {
 	struct rows *rows = rows_of(key);
 	struct buf value = { 0 };
-	int r;
+	int r = -ENOENT;
 
 	row_key(row, key, ip);
-	r = store_get(
-	    accountd.store, NULL, STORE_KEY_USE, buf_str(row), &value);
-	buf_fini(&value);
+	if (rows->n > 0) {
+		r = store_get(
+		    accountd.store, NULL, STORE_KEY_USE, buf_str(row), &value);
+		buf_fini(&value);
+	}
 	if (r == 0) {
-		return;
+		return false;
 	}
 	tell_if_new(rows, key, ip);
 	if (rows->n < conf()->key_use_limit) {
 		rows->n++;
-		return;
+		return r == -ENOENT;
 	}
 	buf_clear(row, SIZE_MAX);
 	row_key(row, key, STR(OTHERS));
+	return false;
 }
 
 void
@@ -256,12 +264,13 @@ uses_add(uint32_t key, struct str client_ip)
 	const struct schema_key_use one = { now, now, 1 };
 	struct buf row = { 0 };
 	struct use *u;
+	bool is_new = false;
 
 	row_key(&row, key, client_ip);
 	u = map_get(uses.pending, buf_str(&row));
 	if (u == NULL) {
 		buf_clear(&row, SIZE_MAX);
-		choose_row(&row, key, client_ip);
+		is_new = choose_row(&row, key, client_ip);
 		u = map_get(uses.pending, buf_str(&row));
 	}
 	if (u == NULL && map_len(uses.pending) > PENDING_MAX) {
@@ -270,6 +279,7 @@ uses_add(uint32_t key, struct str client_ip)
 	}
 	if (u == NULL) {
 		u = mem_alloc(sizeof(*u));
+		u->is_new = is_new;
 		(void)map_put(uses.pending, buf_str(&row), u); /* new */
 	}
 	merge(&u->add, &one);
