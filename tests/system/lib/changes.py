@@ -8,6 +8,7 @@ from .packetboat import Packetboat
 from .wait import wait_for
 
 ADDRESSES = 40
+NETWORK = "192.0.2.0/24"
 
 
 class Changes:
@@ -68,7 +69,9 @@ class Changes:
         self._step(done, "setting", "pbaccount", "set", name, "unsigned=allow", "notes=kept whole")
         self._step(done, "key", "pbkey", "add", "--json", name)
         if self._step(done, "revoked", "pbkey", "add", "--json", name):
-            self._step(done, "revocation", "pbkey", "revoke", name, str(json.loads(done["revoked"])["id"]))
+            key_id = str(json.loads(done["revoked"])["id"])
+            self._step(done, "limit", "pbkey", "set", name, key_id, "--networks", NETWORK, "--label", "limited")
+            self._step(done, "revocation", "pbkey", "revoke", name, key_id)
         self._step(done, "domain", "pbdomain", "add", name, f"{name}.test")
         self._step(done, "hook", "pbhook", "add", name, f"http://127.0.0.1:1/{name}")
         self._step(done, "suppressions", "pbsuppress", "add", name, "-",
@@ -87,6 +90,9 @@ def check(boat: Packetboat, acknowledged: dict[str, dict]):
         keys = boat.tool("pbkey", "list", "--json", name).lines()
         assert len(keys) >= ("key" in done) + ("revoked" in done), (name, keys)
         assert "revocation" not in done or any(k["status"] == "revoked" for k in keys), (name, keys)
+        limits = {(k["networks"], k["label"]) for k in keys}
+        assert limits <= {("", ""), (NETWORK, "limited")}, (name, keys)
+        assert "limit" not in done or (NETWORK, "limited") in limits, (name, keys)
         domains = boat.tool("pbdomain", "list", "--json", name).lines()
         assert "domain" not in done or len(domains) == 1, name
         for d in domains:
