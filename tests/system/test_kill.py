@@ -6,6 +6,7 @@ PB_KILL_MESSAGES=100000 PB_KILLS=100 makes load and deaths as many as they shoul
 import os
 import random
 import signal
+import time
 
 import pytest
 
@@ -21,6 +22,8 @@ PATIENCE = 40 + MESSAGES // 50
 pytestmark = pytest.mark.deadline(120 + 3 * MESSAGES // 50)
 # smtp_destination_concurrency_limit: so many deliveries are under way at most.
 CONCURRENCY = 20
+# Each connection has its next job at hand. Without qmgr deliver finishes both and is left with two results.
+JOBS = 2 * CONCURRENCY
 
 
 @pytest.fixture
@@ -130,7 +133,30 @@ def test_any_daemon_killed_at_random_moments_loses_nothing(boat, receiver):
           f"failures: {dict(load.replies())}")
     assert book.altered() == []
     assert book.unknown() == set()
-    assert sum(duplicates.values()) <= CONCURRENCY * killed.count("deliver")
+    # Who dies while qmgr is away takes more results along; it comes back within some of these moments.
+    deaths = [i for i, daemon in enumerate(killed) if daemon == "deliver"]
+    assert sum(duplicates.values()) <= sum(JOBS if "qmgr" in killed[max(0, i - 3):i] else CONCURRENCY for i in deaths)
+    boat.wait_queue_empty(PATIENCE)
+
+
+@pytest.mark.parametrize("pause", [0, 0.3])
+def test_qmgr_and_deliver_killed_together_repeat_two_deliveries_a_connection(pause, boat, receiver):
+    load = Load(boat, MESSAGES)
+    book = Book(receiver, loads=[load])
+    load.start()
+    for count in moments(KILLS):
+        load.wait(count, PATIENCE)
+        wait_for(lambda: boat.pids("qmgr") and boat.pids("deliver"), 10, "both")
+        boat.kill("qmgr")
+        time.sleep(pause)  # in which deliver goes on with what it has
+        boat.kill("deliver")
+    load.wait(deadline=PATIENCE)
+    book.wait_arrived(PATIENCE)
+    duplicates = book.duplicates()
+    print(f"qmgr and deliver: {len(duplicates)} duplicates")
+    assert book.altered() == []
+    assert book.unknown() == set()
+    assert sum(duplicates.values()) <= JOBS * KILLS
     boat.wait_queue_empty(PATIENCE)
 
 
