@@ -1,12 +1,12 @@
 #include "bounce_cf.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <regex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "file.h"
 #include "pattern.h"
 
 /* A file beyond this is none that a person keeps, bytes. */
@@ -388,32 +388,14 @@ bounce_cf_parse(const char *path, struct str text, struct reply_rules *rules,
 /* ---- the file ----------------------------------------------------------- */
 
 static int
-read_all(int fd, struct buf *out)
-{
-	ssize_t n;
-
-	do {
-		n = read(fd, buf_reserve(out, 4096), 4096);
-		if (n < 0 && errno != EINTR) {
-			return -errno;
-		}
-		out->len += n > 0 ? (size_t)n : 0;
-	} while (n != 0 && out->len <= FILE_MAX);
-	return n == 0 ? 0 : -EFBIG;
-}
-
-static int
 load(const char *path, struct reply_rules *rules, struct buf *error)
 {
 	struct buf text = { 0 };
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int e = fd < 0 ? -errno : read_all(fd, &text);
+	int e = file_load_text(path, FILE_MAX, &text, error);
 
 	if (e == -ENOENT) {
 		e = 0;
-	} else if (e < 0) {
-		buf_printf(error, "%s: %s", path, strerror(-e));
-	} else {
+	} else if (e == 0) {
 		e = bounce_cf_parse(path, buf_str(&text), rules, error);
 	}
 	buf_fini(&text);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "file.h"
 #include "ipc.h"
 #include "str.h"
 
@@ -155,35 +156,6 @@ describe(const struct param *p, struct buf *out)
 }
 
 /* ---- the file ----------------------------------------------------------- */
-
-static int
-read_file(const char *path, struct buf *out, struct buf *error)
-{
-	FILE *f = fopen(path, "re");
-	int r = 0;
-
-	if (f == NULL) {
-		r = -errno;
-		buf_printf(error, "%s: %s", path, strerror(errno));
-		return r;
-	}
-	while (out->len <= FILE_MAX_BYTES) {
-		size_t n = fread(buf_reserve(out, 4096), 1, 4096, f);
-
-		if (n == 0) {
-			break;
-		}
-		out->len += n;
-	}
-	if (ferror(f) || out->len > FILE_MAX_BYTES ||
-	    (out->len != 0 && memchr(out->p, 0, out->len) != NULL)) {
-		buf_printf(
-		    error, "%s: is not a text file of at most 1 MB", path);
-		r = -EINVAL;
-	}
-	(void)fclose(f);
-	return r;
-}
 
 static bool
 is_name(struct str s)
@@ -516,7 +488,10 @@ conf_load(const char *dir, struct conf **out, struct buf *error)
 	l->settings = mem_alloc(n_params * sizeof(*l->settings));
 	l->conf.dir = mem_strdup(dir);
 	(void)snprintf(l->path, sizeof(l->path), "%s/packetboat.cf", dir);
-	r = read_file(l->path, &text, error);
+	r = file_load_text(l->path, FILE_MAX_BYTES, &text, error);
+	if (r == -ENOENT) {
+		buf_printf(error, "%s: %s", l->path, strerror(ENOENT));
+	}
 	if (r == 0) {
 		r = parse_file(l, buf_str(&text), error);
 	}

@@ -8,30 +8,17 @@
 #include <sys/stat.h>
 
 #include "conf.h"
+#include "file.h"
 #include "routes.h"
 
 /* A file beyond this is none that a person keeps, bytes. */
 #define FILE_MAX (16 * 1024 * 1024)
 
 static int
-read_all(int fd, struct buf *out)
+fail(struct buf *error, const char *path, int e)
 {
-	ssize_t n;
-
-	do {
-		n = read(fd, buf_reserve(out, 4096), 4096);
-		if (n < 0 && errno != EINTR) {
-			return -errno;
-		}
-		out->len += n > 0 ? (size_t)n : 0;
-	} while (n != 0 && out->len <= FILE_MAX);
-	return n == 0 ? 0 : -EFBIG;
-}
-
-static int
-fail(struct buf *error, const char *what, const char *path, int e)
-{
-	buf_printf(error, "%s%s: %s", what, path, strerror(-e));
+	buf_printf(
+	    error, "smtp_sasl_password_maps: %s: %s", path, strerror(-e));
 	return e;
 }
 
@@ -41,17 +28,15 @@ load_lines(struct routes *r, const struct conf *c, struct buf *error)
 {
 	char path[4096];
 	struct buf text = { 0 };
-	autoclose int fd = -1;
 	int e;
 
 	(void)snprintf(path, sizeof(path), "%s/routes.cf", c->dir);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		return errno == ENOENT ? 0 : fail(error, "", path, -errno);
+	e = file_load_text(path, FILE_MAX, &text, error);
+	if (e == -ENOENT) {
+		e = 0;
+	} else if (e == 0) {
+		e = routes_parse(r, buf_str(&text), path, error);
 	}
-	e = read_all(fd, &text);
-	e = e < 0 ? fail(error, "", path, e)
-		  : routes_parse(r, buf_str(&text), path, error);
 	buf_fini(&text);
 	return e;
 }
@@ -82,7 +67,7 @@ check_mode(int fd, const char *path, struct buf *error)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0) {
-		return fail(error, "smtp_sasl_password_maps: ", path, -errno);
+		return fail(error, path, -errno);
 	}
 	if (!S_ISREG(st.st_mode) || (st.st_mode & 077) != 0) {
 		buf_printf(error, "smtp_sasl_password_maps: %s: %s", path,
@@ -106,13 +91,13 @@ load_passwords(struct routes *r, const char *value, struct buf *error)
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		return fail(error, "smtp_sasl_password_maps: ", path, -errno);
+		return fail(error, path, -errno);
 	}
 	e = check_mode(fd, path, error);
 	if (e == 0) {
-		e = read_all(fd, &text);
+		e = file_read(fd, FILE_MAX, &text);
 		e = e < 0
-		    ? fail(error, "smtp_sasl_password_maps: ", path, e)
+		    ? fail(error, path, e)
 		    : routes_parse_passwords(r, buf_str(&text), path, error);
 	}
 	if (text.len > 0) {

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
+#include "file.h"
 #include "log.h"
 #include "loop.h"
 
@@ -72,19 +73,11 @@ list_take(struct job_list *l)
 }
 
 static int
-write_all(int fd, const struct buf *text)
+write_durably(int fd, const struct buf *text)
 {
-	size_t done = 0;
+	int r = file_write(fd, text->p, text->len);
 
-	while (done < text->len) {
-		ssize_t n = write(fd, text->p + done, text->len - done);
-
-		if (n < 0 && errno != EINTR) {
-			return -errno;
-		}
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return fdatasync(fd) < 0 ? -errno : 0;
+	return r == 0 && fdatasync(fd) < 0 ? -errno : r;
 }
 
 static int
@@ -107,7 +100,7 @@ replace(const struct job *j)
 	if (fd < 0) {
 		return -errno;
 	}
-	r = write_all(fd, &j->text);
+	r = write_durably(fd, &j->text);
 	if (r == 0 && rename(temp, j->name) < 0) {
 		r = -errno;
 	}
@@ -131,7 +124,7 @@ append(const struct job *j)
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		return -errno;
 	}
-	r = write_all(fd, &j->text);
+	r = write_durably(fd, &j->text);
 	if (r < 0) {
 		/* Half a line would spoil the next one. */
 		(void)!ftruncate(fd, st.st_size);

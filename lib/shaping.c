@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "file.h"
 #include "shaping_impl.h"
 
 #define FILE_MAX_BYTES (1024 * 1024)
@@ -494,45 +495,19 @@ shaping_parse(
 	return 0;
 }
 
-static int
-read_file(FILE *f, const char *path, struct buf *text, struct buf *error)
-{
-	size_t n;
-
-	while (text->len <= FILE_MAX_BYTES &&
-	    (n = fread(buf_reserve(text, 4096), 1, 4096, f)) != 0) {
-		text->len += n;
-	}
-	if (ferror(f) || text->len > FILE_MAX_BYTES ||
-	    (text->len != 0 && memchr(text->p, 0, text->len) != NULL)) {
-		buf_printf(
-		    error, "%s: is not a text file of at most 1 MB", path);
-		return -EINVAL;
-	}
-	return 0;
-}
-
 int
 shaping_load(const char *dir, struct shaping **out, struct buf *error)
 {
 	struct buf text = { 0 };
 	char path[4096];
-	FILE *f;
 	int e;
 
 	(void)snprintf(path, sizeof(path), "%s/shaping.cf", dir);
-	f = fopen(path, "re");
-	if (f == NULL && errno == ENOENT) {
+	e = file_load_text(path, FILE_MAX_BYTES, &text, error);
+	if (e == -ENOENT) {
 		return shaping_parse(
 		    "built-in", str_of(shaping_builtin), out, error);
 	}
-	if (f == NULL) {
-		e = -errno;
-		buf_printf(error, "%s: %s", path, strerror(-e));
-		return e;
-	}
-	e = read_file(f, path, &text, error);
-	(void)fclose(f);
 	if (e == 0) {
 		e = shaping_parse(path, buf_str(&text), out, error);
 	}

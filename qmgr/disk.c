@@ -12,6 +12,7 @@
 
 #include "attr.h"
 #include "buf.h"
+#include "file.h"
 #include "loop.h"
 
 #define PATH_SIZE 64
@@ -137,24 +138,6 @@ remove_file(const struct order *o)
 }
 
 static int
-write_all(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t w = write(fd, p, n);
-
-		if (w < 0) {
-			if (errno == EINTR) {
-				continue;
-			}
-			return -errno;
-		}
-		p += w;
-		n -= (size_t)w;
-	}
-	return 0;
-}
-
-static int
 replace(const struct order *o)
 {
 	char tmp[PATH_SIZE + 8];
@@ -166,7 +149,7 @@ replace(const struct order *o)
 	if (fd < 0) {
 		return -errno;
 	}
-	r = write_all(fd, o->content, o->content_len);
+	r = file_write(fd, o->content, o->content_len);
 	if (r < 0) {
 		return r;
 	}

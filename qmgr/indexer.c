@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "file.h"
 #include "journal.h"
 #include "journal_index.h"
 #include "log.h"
@@ -53,22 +54,6 @@ has_index(const char *path)
 	    memcmp(head, "PBIDX", 5) == 0;
 }
 
-static int
-write_all(int fd, const struct buf *b)
-{
-	size_t done = 0;
-
-	while (done < b->len) {
-		ssize_t n = write(fd, b->p + done, b->len - done);
-
-		if (n < 0 && errno != EINTR) {
-			return -errno;
-		}
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return fdatasync(fd) < 0 ? -errno : 0;
-}
-
 /* The name comes when the content is durable; that the name is too does not
  * matter. */
 static int
@@ -83,7 +68,10 @@ put(const char *path, const struct buf *index)
 	if (fd < 0) {
 		return -errno;
 	}
-	r = write_all(fd, index);
+	r = file_write(fd, index->p, index->len);
+	if (r == 0 && fdatasync(fd) < 0) {
+		r = -errno;
+	}
 	if (r == 0 && rename(temp, path) < 0) {
 		r = -errno;
 	}

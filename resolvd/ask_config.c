@@ -1,7 +1,6 @@
 #include "ask_config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +9,7 @@
 
 #include "clock.h"
 #include "domain.h"
+#include "file.h"
 #include "log.h"
 #include "loop.h"
 #include "service.h"
@@ -31,27 +31,6 @@ static const char *const open_zones[] = { "test.", "home.arpa.",
 	"127.in-addr.arpa.",
 	("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
 	 "ip6.arpa.") };
-
-static int
-read_file(const char *path, struct buf *out)
-{
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0) {
-		return -errno;
-	}
-	do {
-		n = read(fd, buf_reserve(out, 4096), 4096);
-		if (n > 0) {
-			out->len += (size_t)n;
-		}
-		if (out->len > FILE_MAX) {
-			return -EFBIG;
-		}
-	} while (n > 0);
-	return n < 0 ? -errno : 0;
-}
 
 static void
 set_option(struct ub_ctx *ctx, const char *name, const char *value)
@@ -172,7 +151,7 @@ set_servers(struct ub_ctx *ctx)
 		(void)conf_list_each(conf()->dns_servers, add_server, ctx);
 		return;
 	}
-	e = read_file(RESOLV_CONF, &file);
+	e = file_load(RESOLV_CONF, FILE_MAX, &file);
 	if (e < 0 && e != -ENOENT) {
 		fatal("%s: %s", RESOLV_CONF, strerror(-e));
 	}
@@ -245,7 +224,7 @@ set_anchors(struct ub_ctx *ctx, const char *anchor, char *owner)
 		add_anchors(ctx, str_of(anchor), owner);
 		return;
 	}
-	e = read_file(anchor, &file);
+	e = file_load(anchor, FILE_MAX, &file);
 	if (e < 0) {
 		fatal("dns_dnssec_trust_anchor = %s: %s", anchor, strerror(-e));
 	}

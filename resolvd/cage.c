@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "file.h"
 #include "sandbox.h"
 
 /* Taken from the pipe at a time. */
@@ -30,22 +31,6 @@ close_all_but(int keep)
 }
 
 /* The parent reads, so waiting for room in the pipe is no wait for long. */
-static bool
-write_all(int fd, const struct buf *out)
-{
-	size_t done = 0;
-
-	while (done < out->len) {
-		ssize_t n = write(fd, out->p + done, out->len - done);
-
-		if (n < 0 && errno != EINTR) {
-			return false;
-		}
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return true;
-}
-
 static void NORETURN
 run(int fd, const struct cage_task *task)
 {
@@ -60,7 +45,7 @@ run(int fd, const struct cage_task *task)
 		_exit(1);
 	}
 	task->work(task->arg, &out);
-	_exit(write_all(fd, &out) ? 0 : 1);
+	_exit(file_write(fd, out.p, out.len) == 0 ? 0 : 1);
 }
 
 /* ---- the parent --------------------------------------------------------- */

@@ -1,10 +1,10 @@
 #include "sts_cache.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "clock.h"
+#include "file.h"
 #include "log.h"
 #include "map.h"
 #include "saver.h"
@@ -353,34 +353,21 @@ read_lines(struct str text)
 	}
 }
 
-static void
-read_file(struct buf *out)
-{
-	autoclose int fd = open(FILE_NAME, O_RDONLY | O_CLOEXEC);
-	ssize_t n = -1;
-
-	if (fd >= 0) {
-		do {
-			n = read(fd, buf_reserve(out, 65536), 65536);
-			out->len += n > 0 ? (size_t)n : 0;
-		} while (n > 0);
-	}
-	if (n < 0 && errno != ENOENT) {
-		log_error("%s: cannot be read: %s", FILE_NAME, strerror(errno));
-	}
-}
-
 /* Always written anew: so it begins well, and is small. */
 void
 sts_cache_start(void)
 {
 	struct buf text = { 0 };
 	struct str lines;
+	int e;
 
 	cache.by_domain = map_new();
 	TAILQ_INIT(&cache.by_use);
 	saver_start();
-	read_file(&text);
+	e = file_load(FILE_NAME, SIZE_MAX, &text);
+	if (e < 0 && e != -ENOENT) {
+		log_error("%s: cannot be read: %s", FILE_NAME, strerror(-e));
+	}
 	lines = buf_str(&text);
 	if (str_starts(lines, STS_FILE_HEAD)) {
 		lines.p += sizeof(STS_FILE_HEAD) - 1;

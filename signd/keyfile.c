@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "domain.h"
+#include "file.h"
 
 #define RSA_BITS 2048
 #define RSA_BITS_MIN 1024
@@ -166,21 +167,6 @@ generate(enum dkim_algorithm algorithm)
 	return NULL;
 }
 
-static int
-write_all(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t w = write(fd, p, n);
-
-		if (w < 0) {
-			return -errno;
-		}
-		p += w;
-		n -= (size_t)w;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
 /* A whole file or none: readers and crashes never see a part of it. */
 static int
 write_file(int dir, const char *selector, const char *text, size_t len)
@@ -197,7 +183,10 @@ write_file(int dir, const char *selector, const char *text, size_t len)
 	if (fd < 0) {
 		return -errno;
 	}
-	r = write_all(fd, text, len);
+	r = file_write(fd, text, len);
+	if (r == 0 && fsync(fd) < 0) {
+		r = -errno;
+	}
 	if (r == 0 && renameat(dir, tmp, dir, name) < 0) {
 		r = -errno;
 	}

@@ -8,6 +8,7 @@
 
 #include "event.h"
 #include "event_json.h"
+#include "file.h"
 #include "json_put.h"
 #include "pbspool_content.h"
 #include "pbspool_load.h"
@@ -56,25 +57,6 @@ create(struct job *j, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static int
-write_all(int fd, const void *p, size_t n)
-{
-	size_t done = 0;
-
-	while (done < n) {
-		ssize_t w = write(fd, (const uint8_t *)p + done, n - done);
-
-		if (w < 0 && errno == EINTR) {
-			continue;
-		}
-		if (w < 0) {
-			return -errno;
-		}
-		done += (size_t)w;
-	}
-	return 0;
-}
-
 /* Makes the file, or nothing: what is written in part is removed. */
 static int
 finish_file(struct job *j, int fd, const char *name, int r)
@@ -119,7 +101,7 @@ on_piece(void *arg, const void *p, size_t n)
 			buf_u8(&u->out, (uint8_t)text[i]);
 		}
 	}
-	r = write_all(u->fd, u->out.p, u->out.len);
+	r = file_write(u->fd, u->out.p, u->out.len);
 	return r;
 }
 
@@ -200,7 +182,7 @@ write_envelope(struct job *j, const struct find *f, const char *name)
 		return fd;
 	}
 	put_envelope(&text, j, f);
-	r = write_all(fd, text.p, text.len);
+	r = file_write(fd, text.p, text.len);
 	if (j->s->is_json && r == 0) {
 		(void)fwrite(text.p, 1, text.len, stdout);
 	}

@@ -1,10 +1,10 @@
 #include "progress.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "clock.h"
+#include "file.h"
 #include "log.h"
 #include "map.h"
 #include "saver.h"
@@ -48,32 +48,13 @@ keep(void *arg, const struct cursor *c)
 	cursor_free(map_put_u64(progress.saved, c->hook, mine));
 }
 
-static int
-read_file(struct buf *text)
-{
-	autoclose int fd = open(CURSOR_FILE, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0) {
-		return -errno;
-	}
-	do {
-		n = read(fd, buf_reserve(text, 65536), 65536);
-		if (n < 0) {
-			return -errno;
-		}
-		text->len += (size_t)n;
-	} while (n > 0);
-	return 0;
-}
-
 static void save(void *arg);
 
 void
 progress_start(void)
 {
 	struct buf text = { 0 };
-	int r = read_file(&text);
+	int r = file_load(CURSOR_FILE, SIZE_MAX, &text);
 
 	progress.saved = map_new();
 	progress.timer = loop_timer_new(save, NULL);
