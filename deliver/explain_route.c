@@ -114,6 +114,10 @@ tls_by(const struct ipc_job *m, const struct route *r,
 {
 	const char *source = need->source;
 
+	if (strcmp(source, "smtps") == 0) {
+		(void)snprintf(dst, BY_SIZE, "routes.cf: smtps: of the route");
+		return dst;
+	}
 	if (strcmp(source, "table") == 0) {
 		return table_by(m, dst);
 	}

@@ -44,8 +44,8 @@ say_hello(struct session *s, enum phase phase)
 	session_phase(s, phase);
 }
 
-void
-hello_begin(struct session *s)
+static void
+await_greeting(struct session *s)
 {
 	s->expected = 1;
 	session_phase(s, PHASE_GREETING);
@@ -78,7 +78,7 @@ tls_failure(struct session *s, const char *enh, const char *why)
 	    session_peer(s));
 	s->failure.is_connect =
 	    s->need.is_private ? CONNECT_FINE : CONNECT_FAILED;
-	s->failure.command = "STARTTLS";
+	s->failure.command = s->route->is_smtps ? "" : "STARTTLS";
 }
 
 /* The capabilities are known: more security, or ready. */
@@ -206,27 +206,42 @@ new_ssl(const struct session *s)
 	    session_tls_key(s), s->need.level >= TLS_VERIFY);
 }
 
+static bool
+start_tls(struct session *s)
+{
+	SSL *ssl = new_ssl(s);
+
+	if (ssl == NULL) {
+		tls_failure(s, "4.7.5", "no handshake can be made");
+		tls_failed(s);
+		return false;
+	}
+	stream_start_tls(s->stream, ssl, false);
+	return true;
+}
+
 static void
 on_starttls(struct session *s, const struct smtp_reply *r)
 {
-	SSL *ssl;
-
 	if (r->code / 100 != 2) {
 		set_failure(s, PHASE_STARTTLS, r);
 		s->failure.reason = REASON_TLS;
 		tls_failed(s);
-		return;
+	} else if (start_tls(s)) {
+		/* The deadline goes on: they have one together. */
+		s->phase = PHASE_TLS;
+		s->is_settled = true;
 	}
-	ssl = new_ssl(s);
-	if (ssl == NULL) {
-		tls_failure(s, "4.7.5", "no handshake can be made");
-		tls_failed(s);
-		return;
+}
+
+void
+hello_begin(struct session *s)
+{
+	if (!s->route->is_smtps) {
+		await_greeting(s);
+	} else if (start_tls(s)) {
+		session_phase(s, PHASE_TLS);
 	}
-	/* The deadline goes on: STARTTLS and handshake have one together. */
-	s->phase = PHASE_TLS;
-	s->is_settled = true;
-	stream_start_tls(s->stream, ssl, false);
 }
 
 void
@@ -241,6 +256,10 @@ hello_tls_done(struct session *s)
 	if (s->need.level >= TLS_VERIFY && !s->facts.tls.is_verified) {
 		tls_failure(s, "4.7.5", tls_verify_text(ssl));
 		session_next_target(s);
+		return;
+	}
+	if (s->route->is_smtps) {
+		await_greeting(s); /* RFC 8314 section 3: it comes inside TLS */
 		return;
 	}
 	s->ehlo = (struct ehlo){ 0 };

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "event.h"
 #include "log.h"
+#include "next_hop.h"
 #include "passed_files.h"
 #include "plog.h"
 #include "route.h"
@@ -124,9 +125,13 @@ load(struct job *j, uint64_t rec_off)
 struct tls_policy
 job_policy(const struct ipc_job *m, uint32_t flags)
 {
+	struct str hop = m->next_hop;
 	struct tls_policy p = tls_policy_decide(
 	    m->tls_policy, tls_table_find(m->next_hop, m->site), flags);
 
+	if (next_hop_take_smtps(&hop)) {
+		tls_policy_smtps(&p);
+	}
 	if (m->auth_user.len > 0 && p.level < TLS_ENCRYPT) {
 		/* RFC 4954 section 4: a password needs TLS around it. */
 		p.level = TLS_ENCRYPT;

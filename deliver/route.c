@@ -10,6 +10,7 @@
 #include "log.h"
 #include "loop.h"
 #include "map.h"
+#include "next_hop.h"
 #include "reach.h"
 #include "service.h"
 #include "tls.h"
@@ -98,7 +99,6 @@ parse_port(struct str s, uint16_t *port)
 	uint64_t n;
 
 	if (s.len == 0) {
-		*port = 0;
 		return 0;
 	}
 	s.p++;
@@ -133,7 +133,7 @@ route_parse(struct str hop, uint16_t *port, struct plan_address *address)
 	const char *close;
 	const char *colon;
 
-	*port = 0;
+	*port = next_hop_take_smtps(&hop) ? SMTPS_PORT : 0;
 	if (hop.len == 0) {
 		return -ENOENT;
 	}
@@ -201,6 +201,7 @@ route_new(struct str next_hop, bool is_fixed)
 	r->refs = 1;
 	r->next_hop = str_dup(next_hop);
 	r->is_fixed = is_fixed;
+	r->is_smtps = next_hop_take_smtps(&next_hop);
 	r->asked_us = clock_mono_us();
 	TAILQ_INIT(&r->waiting);
 	TAILQ_INIT(&r->watchers);

@@ -90,6 +90,18 @@ tls_policy_decide(struct str site, struct str table, uint32_t flags)
 	return p;
 }
 
+void
+tls_policy_smtps(struct tls_policy *p)
+{
+	if (p->level < TLS_ENCRYPT) {
+		p->level = TLS_ENCRYPT;
+		p->name = "encrypt";
+	}
+	if (!p->is_private) {
+		p->source = "smtps";
+	}
+}
+
 /* RFC 7672 section 2.2: which records there are decides, and not knowing is
  * no reason for less. */
 static void

@@ -58,6 +58,9 @@ bool tls_policy_is_level(struct str word);
 struct tls_policy tls_policy_decide(
     struct str site, struct str table, uint32_t flags);
 
+/* The next hop has TLS from the first byte: never less than encrypted. */
+void tls_policy_smtps(struct tls_policy *p);
+
 /* And at a host. */
 struct tls_policy tls_policy_at_host(
     const struct tls_policy *job, enum tls_tlsa tlsa, enum tls_sts sts);

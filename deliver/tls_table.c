@@ -7,6 +7,7 @@
 #include "domain.h"
 #include "log.h"
 #include "map.h"
+#include "next_hop.h"
 #include "service.h"
 #include "tls_policy.h"
 
@@ -166,10 +167,12 @@ struct str
 tls_table_find(struct str next_hop, struct str site)
 {
 	char name[NAME_MAX_LEN];
-	struct str hop = { name, next_hop.len };
+	struct str hop = { name, 0 };
 	struct str level;
 	const char *port;
 
+	(void)next_hop_take_smtps(&next_hop);
+	hop.len = next_hop.len;
 	if (table == NULL || next_hop.len >= sizeof(name)) {
 		return STR("");
 	}

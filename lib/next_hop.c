@@ -62,11 +62,26 @@ take_address(struct str s, struct next_hop *h)
 	return inet_ntop(ip.family, ip.addr, h->name, sizeof(h->name)) != NULL;
 }
 
+bool
+next_hop_take_smtps(struct str *s)
+{
+	static const char word[] = "smtps:";
+	size_t n = sizeof(word) - 1;
+
+	if (s->len < n || strncasecmp(s->p, word, n) != 0) {
+		return false;
+	}
+	*s = (struct str){ s->p + n, s->len - n };
+	return true;
+}
+
 int
 next_hop_parse(struct str s, struct next_hop *out)
 {
-	struct next_hop h = { 0 };
+	struct next_hop h = { .is_tls = next_hop_take_smtps(&s) };
 	const char *colon;
+
+	h.port = h.is_tls ? SMTPS_PORT : 0;
 
 	if (find_port(s, &colon) < 0 || take_port(&s, colon, &h.port) < 0) {
 		return -EBADMSG;

@@ -160,7 +160,8 @@ set_hop(struct routes_entry *e, struct str hop)
 	char name[ROUTES_HOP_MAX];
 	struct next_hop h;
 
-	if (hop.len >= sizeof(name) || next_hop_parse(hop, &h) < 0) {
+	if (hop.len >= sizeof(name) || next_hop_parse(hop, &h) < 0 ||
+	    (h.is_tls && h.has_mx)) {
 		return -EINVAL;
 	}
 	str_copy(name, sizeof(name), hop);
@@ -173,6 +174,13 @@ set_hop(struct routes_entry *e, struct str hop)
 
 static const char *const levels[] = { "none", "may", "encrypt", "verify",
 	"dane" };
+
+/* Would it send in clear? */
+static bool
+is_clear_level(const char *tls)
+{
+	return strcmp(tls, "none") == 0 || strcmp(tls, "may") == 0;
+}
 
 /* "tls=LEVEL", any number of times up to the line's end. */
 static int
@@ -201,6 +209,12 @@ read_options(struct line *l, struct routes_entry *e)
 			    str_safe(safe, sizeof(safe), word));
 		}
 		renew(&e->tls, word);
+	}
+	if (str_starts(str_of(e->hop), "smtps:") && is_clear_level(e->tls)) {
+		return complain(l,
+		    "tls=%s, but smtps: is never without TLS; write "
+		    "tls=encrypt or tls=verify",
+		    e->tls);
 	}
 	return 0;
 }
@@ -292,7 +306,8 @@ read_target(struct line *l, struct routes_entry *e)
 	if (hop.len == 0) {
 		return complain(l, "a target is missing behind the domain");
 	}
-	if (is_odd_word(hop) && !str_starts(hop, "smtp:")) {
+	if (is_odd_word(hop) && !str_starts(hop, "smtp:") &&
+	    !str_starts(hop, "smtps:")) {
 		return complain(l, "%s: no such word; the nearest is %s",
 		    str_safe(safe, sizeof(safe), hop), nearest_word(hop));
 	}
@@ -300,7 +315,7 @@ read_target(struct line *l, struct routes_entry *e)
 	if (hop.len > 0 && set_hop(e, hop) < 0) {
 		return complain(l,
 		    "%s is no next hop; write host, [host], [host]:port or "
-		    "[address]:port",
+		    "[address]:port, with smtps: only in the last three",
 		    str_safe(safe, sizeof(safe), hop));
 	}
 	return read_options(l, e);
@@ -366,11 +381,21 @@ routes_set_relayhost(struct routes *r, struct str hop)
 
 /* ---- passwords ---------------------------------------------------------- */
 
+/* The hop without smtps:, as a password's line may have it too. */
+static struct str
+bare(const char *hop)
+{
+	struct str s = str_of(hop);
+
+	(void)next_hop_take_smtps(&s);
+	return s;
+}
+
 /* "[host]:port" less brackets and port. */
 static struct str
 host_of(const char *hop)
 {
-	struct str s = str_of(hop);
+	struct str s = bare(hop);
 	const char *end;
 
 	if (s.len > 0 && s.p[0] == '[') {
@@ -390,7 +415,7 @@ static void
 give(struct routes_entry *e, const char *key, struct str user,
     struct str password, bool *is_used)
 {
-	bool is_exact = strcmp(e->hop, key) == 0;
+	bool is_exact = strcmp(e->hop, key) == 0 || str_is(bare(e->hop), key);
 
 	if (e->kind != ROUTES_HOP ||
 	    (!is_exact &&
@@ -464,9 +489,7 @@ check_tls(const struct routes *r, struct buf *error)
 	while (map_next(r->by_name, &at, &name, &value)) {
 		const struct routes_entry *e = value;
 
-		if (e->user[0] != '\0' &&
-		    (strcmp(e->tls, "none") == 0 ||
-			strcmp(e->tls, "may") == 0)) {
+		if (e->user[0] != '\0' && is_clear_level(e->tls)) {
 			buf_printf(error,
 			    "routes.cf:%u: tls=%s, but %s has a password, "
 			    "which is sent only inside TLS; write "

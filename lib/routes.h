@@ -28,7 +28,8 @@ enum routes_kind {
 /* What is to be done with the mail of a domain. */
 struct routes_entry {
 	enum routes_kind kind;
-	char *hop;	/* "[host]:port", "host" by MX; lower case; "" */
+	char *hop;	/* "[host]:port", "host" by MX; lower case; "". TLS
+			 * from the first byte: "smtps:" before it */
 	bool is_by_mx;	/* the hop is found like a recipient's domain */
 	char *tls;	/* a level of smtp_tls_policy; "": none is named */
 	char *user;	/* "": no AUTH */

@@ -219,13 +219,14 @@ def postfix(new_postfix) -> PostfixReceiver:
 @pytest.fixture
 def new_exim(keep, new_directory, addresses, smtp_port, ca, name_server):
     """new_exim("exim.test"): Exim as the domains' MX. login=(user, password, mechanism): takes mail only after AUTH."""
-    def make(*domains: str, certificate=None, login=None, returns=None) -> EximReceiver:
+    def make(*domains: str, certificate=None, login=None, returns=None, smtps=False) -> EximReceiver:
         domains = domains or ("exim.test",)
         host, address = f"mx.{domains[0]}", addresses.next()
         receiver = EximReceiver(new_directory("exim"), address, smtp_port, list(domains),
                                 certificate or ca.server(host), host)
         receiver.login = login
         receiver.returns = returns
+        receiver.smtps = smtps
         for domain in domains:
             name_server.add_mail_host(domain, (host, address))
         return keep.start(receiver)

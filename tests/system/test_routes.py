@@ -104,6 +104,44 @@ def test_password_goes_to_nobody_without_tls_or_with_a_foreign_certificate(new_b
     assert message.tls and any(c.startswith("AUTH PLAIN") for c in message.session.commands())
 
 
+# -- TLS from the first byte -----------------------------------------------
+
+@pytest.mark.root
+def test_postfix_smtps_gets_mail_from_who_has_logged_in(new_postfix, new_boat):
+    relay = new_postfix("relay.test", sasl=(USER, PASSWORD, "PLAIN"), virtual_mailbox_domains="far.test",
+                        smtpd_tls_wrappermode="yes")
+    hop = f"smtps:[mx.relay.test]:{relay.port}"
+    boat = new_boat(f"far.test {hop} tls=verify\n", f"[mx.relay.test]:{relay.port} {USER}:{PASSWORD}\n")
+    ids = [boat.send(boat.shop, SENDER, f"{who}@far.test") for who in ("bob", "eve")]
+    assert {m.recipient for m in relay.mail.wait(2)} == {"bob@far.test", "eve@far.test"}
+    for message_id in ids:
+        tls = boat.wait_event("delivery", message_id=message_id)["tls"]
+        assert (tls["source"], tls["policy"], tls["result"]) == ("smtps", "verify", "verified")
+    told = {o["decision"]: o for o in boat.tool("pbexplain", "--json", "-a", "shop", "-f", SENDER, "-r", "bob@far.test").lines()}
+    assert "smtps: of the route" in told["tls"]["by"] and told["verdict"]["outcome"] == "go"
+
+
+@pytest.mark.root
+def test_exim_tls_on_connect_as_relayhost(new_exim, new_boat):
+    relay = new_exim("far.test", login=(USER, PASSWORD, "LOGIN"), smtps=True)
+    boat = new_boat("", f"mx.far.test {USER}:{PASSWORD}\n", relayhost=f"smtps:[mx.far.test]:{relay.port}")
+    boat.send(boat.shop, SENDER, "bob@far.test")
+    assert "esmtpsa" in relay.mail.wait(1)[0].header("Received")
+    assert boat.wait_event("delivery")["tls"]["source"] == "smtps"
+
+
+def test_smtps_sends_nothing_to_a_server_without_it_or_with_a_foreign_certificate(new_boat, new_sink, ca):
+    clear, wrong = new_sink("clear.test", tls=False), new_sink("wrong.test", certificate=ca.wrong_name())
+    boat = new_boat(f"one.test smtps:[{clear.name}]:{clear.port}\n"
+                    f"two.test smtps:[{wrong.name}]:{wrong.port} tls=verify\n", smtp_starttls_timeout="2s")
+    for domain in ("one.test", "two.test"):
+        message_id = boat.send(boat.shop, SENDER, f"bob@{domain}")
+        deferral = boat.wait_event("deferral", message_id=message_id)
+        assert deferral["tls"]["source"] == "smtps" and deferral["class_bounce"] == "tls", deferral
+        assert deferral["tls"]["result"] != "verified"
+    assert clear.messages == wrong.messages == []
+
+
 # -- routes ----------------------------------------------------------------
 
 def test_each_domain_takes_its_route_and_changes_count_after_a_reload(new_boat, new_sink):

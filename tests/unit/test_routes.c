@@ -116,6 +116,30 @@ test_routes_only_names_without_port_are_found_by_mx(void **state)
 }
 
 static void
+test_routes_smtps_is_part_of_the_hop_and_never_in_clear(void **state)
+{
+	(void)state;
+	parse("a smtps:[MX.example]\nb smtps:[mx.example]:2465 tls=verify\n"
+	      "c smtps:192.0.2.1\nd [mx.example]\n");
+	assert_string_equal(hop("a"), "smtps:[mx.example]");
+	assert_string_equal(hop("b"), "smtps:[mx.example]:2465");
+	assert_string_equal(hop("c"), "smtps:192.0.2.1");
+	assert_false(routes_find(routes, STR("a"))->is_by_mx);
+	assert_int_equal(routes_parse_passwords(routes,
+			     STR("mx.example u:host\n[mx.example]:2465 u:bare\n"
+				 "smtps:192.0.2.1 u:whole\n"),
+			     "p", &error),
+	    0);
+	assert_string_equal(routes_find(routes, STR("a"))->password, "host");
+	assert_string_equal(routes_find(routes, STR("b"))->password, "bare");
+	assert_string_equal(routes_find(routes, STR("c"))->password, "whole");
+	assert_string_equal(routes_find(routes, STR("d"))->password, "host");
+	assert_refused("x smtps:mx.example\n", "smtps: only in the last three");
+	assert_refused("x smtps:[mx.example] tls=may\n",
+	    "routes.cf:1: tls=may, but smtps: is never without TLS");
+}
+
+static void
 test_routes_international_names_are_looked_up_as_a_labels(void **state)
 {
 	(void)state;
@@ -224,6 +248,7 @@ main(void)
 		T(test_routes_nearest_name_decides),
 		T(test_routes_relayhost_is_for_the_rest),
 		T(test_routes_only_names_without_port_are_found_by_mx),
+		T(test_routes_smtps_is_part_of_the_hop_and_never_in_clear),
 		T(test_routes_international_names_are_looked_up_as_a_labels),
 		T(test_routes_errors_have_a_code_and_a_text),
 		T(test_routes_mistakes_are_told_with_their_line),

@@ -32,6 +32,7 @@ class EximReceiver:
         self.certificate = certificate
         self.hostname = hostname
         self.login: tuple[str, str, str] | None = None
+        self.smtps = False  # TLS from the first byte
         self.returns: tuple[str, str, int] | None = None
         self.server: Server | None = None
         owner = pwd.getpwnam(self.USER)
@@ -55,6 +56,7 @@ never_users = root
 keep_environment =
 local_interfaces = {self.address}
 daemon_smtp_ports = {self.port}
+{f"tls_on_connect_ports = {self.port}" if self.smtps else ""}
 disable_ipv6 = true
 host_lookup =
 rfc1413_query_timeout = 0s
