@@ -234,9 +234,12 @@ core_site_answer(struct core *core, uint32_t domain, enum core_answer answer,
 }
 
 void
-core_relay(struct core *core, uint32_t site)
+core_relay(struct core *core, uint32_t site, uint32_t provider)
 {
 	core->relay = site == CORE_NONE ? NIL : site;
+	if (site != CORE_NONE) {
+		site_provider(core, site, provider);
+	}
 }
 
 static void

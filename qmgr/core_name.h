@@ -53,9 +53,10 @@ void core_site_answer(struct core *core, uint32_t domain,
 /*
  * All domains without a fixed answer go to this site and are never resolved
  * (relayhost); recipients of several domains share its transactions.
- * CORE_NONE ends it. Set before the first message.
+ * CORE_NONE ends it. provider: as in core_site_answer. Set before the first
+ * message.
  */
-void core_relay(struct core *core, uint32_t site);
+void core_relay(struct core *core, uint32_t site, uint32_t provider);
 
 /* Ask anew, now: answers held for the domain (CORE_NONE: for every domain
  * that has failed or waits) are no longer believed. */

@@ -44,8 +44,11 @@ resolve_relay(struct qmgr *q)
 	/* With lines in routes.cf each domain is looked at: relayhost is the
 	 * route of the rest then. */
 	if (relay != NULL && !routes_has_lines(q->routes)) {
-		q->relay_site = paths_site(q, str_of(relay->hop));
-		core_relay(q->core, q->relay_site);
+		struct str hop = str_of(relay->hop);
+
+		q->relay_site = paths_site(q, hop);
+		core_relay(
+		    q->core, q->relay_site, paths_provider(q, hop, STR("")));
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "core_view.h"
 #include "log.h"
 #include "map.h"
+#include "next_hop.h"
 #include "shape_impl.h"
 
 /* Of the recipients of a rate, so much at most in one transaction. */
@@ -64,19 +65,44 @@ shape_conf(const struct shape *s)
 /* ---- sections ----------------------------------------------------------- */
 
 /* The best host in a site's name, as resolvd makes it: names parted by ',' or
- * ';', or one and '+' and a hash; a relay may have brackets. */
+ * ';', or one and '+' and a hash; or the host of a next hop. */
 static struct str
 best_host(struct str site)
 {
+	struct next_hop h;
 	size_t n = 0;
 
+	(void)next_hop_take_smtps(&site);
 	if (site.len != 0 && site.p[0] == '[') {
-		site = (struct str){ site.p + 1, site.len - 1 };
+		const char *end = memchr(site.p, ']', site.len);
+
+		n = end != NULL ? (size_t)(end - site.p) : site.len;
+		return (struct str){ site.p + 1, n - 1 };
 	}
-	while (n < site.len && strchr(",;+]", site.p[n]) == NULL) {
+	while (n < site.len && strchr(",;+", site.p[n]) == NULL) {
 		n++;
 	}
-	return (struct str){ site.p, n };
+	site.len = n;
+	if (next_hop_parse(site, &h) == 0 && h.port != 0) {
+		site.len =
+		    (size_t)((const char *)memrchr(site.p, ':', site.len) -
+			site.p);
+	}
+	return site;
+}
+
+/* A fixed next hop may be named by its host alone. */
+static const struct shaping_section *
+named_section(const struct shape *s, struct str site)
+{
+	const struct shaping_section *own =
+	    shaping_section(s->conf, SHAPING_SITE, site);
+	bool is_hop = site.len != 0 && memchr(site.p, ':', site.len) != NULL;
+
+	if (own == NULL && (is_hop || (site.len != 0 && site.p[0] == '['))) {
+		own = shaping_section(s->conf, SHAPING_SITE, best_host(site));
+	}
+	return own;
 }
 
 const struct shaping_section *
@@ -88,8 +114,7 @@ shape_provider_section(const struct shape *s, struct str site)
 const struct shaping_section *
 shape_site_section(const struct shape *s, struct str site)
 {
-	const struct shaping_section *own =
-	    shaping_section(s->conf, SHAPING_SITE, site);
+	const struct shaping_section *own = named_section(s, site);
 
 	return own != NULL ? own : map_get(s->domains, site);
 }

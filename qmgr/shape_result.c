@@ -148,7 +148,6 @@ static struct match
 find_rule(const struct shape *s, const struct shape_reply *r)
 {
 	const struct shaping_section *all[] = {
-		shaping_section(s->conf, SHAPING_SITE, r->site),
 		shape_site_section(s, r->site),
 		shape_provider_section(s, r->site),
 		s->conf->sections[0],

@@ -74,6 +74,22 @@ def test_reload_brings_new_limits(new_boat, new_sink):
     assert [s["limits"] for s in sites(boat) if "dest" in s.get("site", "")] == ["connections=7 messages=5/1s"]
 
 
+# -- fixed next hops -------------------------------------------------------
+
+@pytest.mark.parametrize("section", ["[provider relay]\nmx = relay.test\n", "[site mx.relay.test]\n"])
+def test_a_relayhost_has_the_limits_of_its_provider_or_of_its_host(section, new_boat, new_sink):
+    sink = new_sink("relay.test")
+    hop = f"[{sink.name}]:{sink.port}"
+    boat = new_boat(f"{section}messages = 3/4s\n", relayhost=hop)
+    shop = shop_of(boat)
+    for i in range(5):
+        boat.send(shop, SENDER, f"r{i}@d{i}.test")
+    times = [m.at for m in sink.wait_messages(5, 60)]
+    assert most_in(times, 3.5) <= 3
+    told = boat.tool("pbexplain", "-a", "shop", "-f", SENDER, "-r", "bob@d9.test").out
+    assert section[1:].split("]")[0] in told and "messages=3/4s" in told, told
+
+
 # -- rates -----------------------------------------------------------------
 
 def test_a_rate_holds_over_sites_processes_and_a_killed_qmgr(new_boat, new_sink):

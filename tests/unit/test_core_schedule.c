@@ -334,7 +334,7 @@ test_core_a_relay_takes_all_domains_in_one_job_without_questions(void **state)
 
 	(void)state;
 	world_init(&w, NULL);
-	core_relay(w.core, core_site(w.core, STR("relay"), NULL));
+	core_relay(w.core, core_site(w.core, STR("relay"), NULL), CORE_NONE);
 	r[0].domain = core_domain(w.core, STR("a.example"));
 	r[1].domain = core_domain(w.core, STR("b.example"));
 	r[1].ordinal = 1;
