@@ -108,6 +108,12 @@ pull(struct bench *b, size_t n)
 
 	while (jobs < n && core_next(b->core, &out)) {
 		if (out.kind == CORE_JOB) {
+			const struct core_conns opened = { .ready = 1 };
+
+			if (out.job.may_open) {
+				core_conns_changed(
+				    b->core, out.job.path, &opened);
+			}
 			b->jobs[b->njobs] = out.job.id;
 			b->ordinals[b->njobs++] = out.job.rcpts[0].ordinal;
 			jobs++;

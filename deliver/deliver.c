@@ -75,7 +75,7 @@ return_jobs(uint32_t path, const struct uuid *msgid)
 	while (j != NULL) {
 		struct job *next = TAILQ_NEXT(j, all);
 
-		if ((path == 0 || j->path->id == path) &&
+		if ((path == 0 || j->path->key == path) &&
 		    (uuid_is_null(msgid) || uuid_eq(msgid, &j->msgid)) &&
 		    path_withdraw(j)) {
 			result_return(&j);
@@ -92,6 +92,16 @@ on_job_cancel(struct peer *p, uint32_t id, const void *msg)
 	(void)p;
 	(void)id;
 	return_jobs(m->path, &m->msgid);
+}
+
+static void
+on_conn_close(struct peer *p, uint32_t id, const void *msg)
+{
+	const struct ipc_conn_close *m = msg;
+
+	(void)p;
+	(void)id;
+	path_close_idle(m->path, m->count);
 }
 
 /* ---- files and results -------------------------------------------------- */
@@ -136,6 +146,7 @@ const struct peer_handler deliver_handlers[] = {
 	{ IPC_file_drop, on_file_drop },
 	{ IPC_job, on_job },
 	{ IPC_job_cancel, on_job_cancel },
+	{ IPC_conn_close, on_conn_close },
 	{ IPC_result_ack, on_result_ack },
 	{ 0, NULL },
 };
@@ -203,6 +214,7 @@ reconcile(struct peer *qmgr)
 	/* It passes files anew, but for those of the jobs that it takes over:
 	 * the rest would keep removed segments on the disk. */
 	passed_files_keep(is_read, NULL);
+	paths_tell();
 	TAILQ_FOREACH (j, &jobs_all, all) {
 		tell_running(qmgr, j);
 	}

@@ -169,6 +169,10 @@ job_new(const struct ipc_job *m)
 	j->content_crc = m->content_crc;
 	j->n_rcpts = n;
 	j->arrived_us = clock_mono_us();
+	j->open_us =
+	    m->open_ms != 0 ? j->arrived_us + m->open_ms * US_PER_MS : 0;
+	j->start_us =
+	    m->start_ms != 0 ? j->arrived_us + m->start_ms * US_PER_MS : 0;
 	read_rcpts(j, m->rcpts);
 	load(j, m->rec_off);
 	j->policy = job_policy(m, j->flags);
@@ -197,6 +201,12 @@ job_free(struct job **jp)
 		    j->auth_password.len);
 	}
 	free(j);
+}
+
+bool
+job_is_late(const struct job *j)
+{
+	return j->start_us != 0 && clock_mono_us() > j->start_us;
 }
 
 uint64_t

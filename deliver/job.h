@@ -53,6 +53,9 @@ struct job {
 	uint32_t dns_ms;     /* how long the route took */
 	bool is_fresh;	     /* only over a connection not used before */
 	bool is_damaged;     /* its record cannot be read */
+	bool may_open;	     /* a connection, until open_us */
+	uint64_t open_us;    /* 0: any time; clock_mono_us, as start_us */
+	uint64_t start_us;   /* goes back if not begun then; 0: never late */
 	struct tls_policy policy;
 	bool is_fixed;	     /* an administrator named the next hop */
 	struct str next_hop; /* these four point behind rcpts */
@@ -90,6 +93,9 @@ struct tls_policy job_policy(const struct ipc_job *m, uint32_t flags);
 
 /* After result_job or result_return only. Leaves every list. */
 void job_free(struct job **j);
+
+/* Begun now it would exceed a rate that held when it was given out. */
+bool job_is_late(const struct job *j);
 
 /* Bytes of the content as they go over the wire. */
 uint64_t job_size(const struct job *j);

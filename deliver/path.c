@@ -6,6 +6,7 @@
 #include "deliver.h"
 #include "loop.h"
 #include "map.h"
+#include "result.h"
 #include "service.h"
 #include "session.h"
 
@@ -18,6 +19,7 @@ static struct {
 	struct session_list idle; /* of all paths, longest idle first */
 	unsigned n_sessions;
 	struct loop_defer work;
+	unsigned n_orphans;
 	uint64_t n_outlived;
 } all;
 
@@ -25,6 +27,7 @@ void
 paths_init(void)
 {
 	all.by_id = map_new();
+	patience_init();
 	TAILQ_INIT(&all.starving);
 	TAILQ_INIT(&all.dirty);
 	TAILQ_INIT(&all.idle);
@@ -52,8 +55,8 @@ static void dispatch_dirty(void *arg);
  * What a path should do next is decided once at the end of the turn: so no
  * callback of a session finds lists changed under it.
  */
-static void
-touch(struct path *p)
+void
+path_touch(struct path *p)
 {
 	if (!p->is_dirty) {
 		p->is_dirty = true;
@@ -85,11 +88,21 @@ path_free(struct path *p)
 	if (p->is_dirty) {
 		TAILQ_REMOVE(&all.dirty, p, dirty);
 	}
+	all.n_orphans -= p->is_orphan;
 	free(p->site);
 	free(p->provider);
 	free(p->source_ip);
 	free(p->source_name);
 	free(p);
+}
+
+static void
+rename_path(struct path *p, uint64_t key)
+{
+	(void)map_del_u64(all.by_id, p->key);
+	p->key = key;
+	(void)map_put_u64(all.by_id, p->key, p);
+	path_touch(p);
 }
 
 /*
@@ -100,10 +113,8 @@ path_free(struct path *p)
 static void
 outlive(struct path *p)
 {
-	(void)map_del_u64(all.by_id, p->key);
-	p->key = ++all.n_outlived << 32; /* no number of qmgr's */
-	(void)map_put_u64(all.by_id, p->key, p);
-	touch(p);
+	path_tell_none(p);
+	rename_path(p, ++all.n_outlived << 32); /* no number of qmgr's */
 }
 
 static bool
@@ -111,6 +122,30 @@ is_from_elsewhere(const struct path *p, const struct ipc_job *m)
 {
 	return !str_is(m->source_ip, p->source_ip) ||
 	    !str_is(m->source_name, p->source_name);
+}
+
+/* The path as the qmgr before knew it: its connections go on being used. */
+static struct path *
+find_orphan(const struct ipc_job *m)
+{
+	struct str key;
+	size_t at = 0;
+	void *found;
+
+	while (all.n_orphans > 0 && map_next(all.by_id, &at, &key, &found)) {
+		struct path *p = found;
+
+		if (p->is_orphan && str_is(m->site, p->site) &&
+		    !is_from_elsewhere(p, m)) {
+			p->is_orphan = false;
+			all.n_orphans--;
+			path_tell_none(p);
+			p->id = m->path;
+			rename_path(p, m->path);
+			return p;
+		}
+	}
+	return NULL;
 }
 
 void
@@ -123,9 +158,19 @@ path_assign(struct job *j, const struct ipc_job *m)
 		p = NULL;
 	}
 	if (p == NULL) {
+		p = find_orphan(m);
+	}
+	if (p == NULL) {
 		p = path_new(m->path);
 	}
 	p->limit = m->conn_limit > 0 ? m->conn_limit : 1;
+	p->is_counted = m->is_counted != 0;
+	p->is_rated = m->open_ms != 0;
+	if (m->may_open != 0) {
+		j->may_open = true;
+		p->n_allowed++;
+		p->told.allowed++;
+	}
 	p->conn_messages = m->conn_messages;
 	p->conn_us = m->conn_seconds * US_PER_S;
 	renew(&p->site, m->site);
@@ -140,8 +185,9 @@ void
 path_release(struct job *j)
 {
 	if (j->path != NULL) {
+		place_drop(j);
 		j->path->n_jobs--;
-		touch(j->path);
+		path_touch(j->path);
 		j->path = NULL;
 	}
 }
@@ -172,40 +218,30 @@ leave_opening(struct session *s)
 	}
 }
 
-/* Whether an idle session may be closed to make room for a new one. */
-static bool
-make_room(struct path *p)
+/* Waits for the process's limit. */
+static void
+starve(struct path *p)
 {
-	struct session *s;
-
-	if (p->n_sessions >= p->limit) {
-		s = TAILQ_LAST(&p->idle, session_list);
-	} else {
-		s = TAILQ_FIRST(&all.idle);
+	if (!p->is_starving) {
+		TAILQ_INSERT_TAIL(&all.starving, p, starving);
+		p->is_starving = true;
 	}
-	if (s == NULL) {
-		return false;
-	}
-	session_quit(s);
-	return true;
 }
 
+/* As far as the process is concerned; the session idle longest makes room. */
 static bool
-may_open(struct path *p)
+process_has_room(struct path *p)
 {
-	if (p->n_sessions >= p->limit && !make_room(p)) {
+	uint64_t limit = conf()->deliver_connection_limit;
+
+	if (all.n_sessions >= limit && !TAILQ_EMPTY(&all.idle)) {
+		session_quit(TAILQ_FIRST(&all.idle));
+	}
+	if (all.n_sessions >= limit) {
+		starve(p);
 		return false;
 	}
-	if (all.n_sessions >= conf()->deliver_connection_limit &&
-	    !make_room(p)) {
-		if (!p->is_starving) {
-			TAILQ_INSERT_TAIL(&all.starving, p, starving);
-			p->is_starving = true;
-		}
-		return false;
-	}
-	return p->n_sessions < p->limit &&
-	    all.n_sessions < conf()->deliver_connection_limit;
+	return true;
 }
 
 static void
@@ -213,11 +249,15 @@ open_session(struct path *p, struct job *j)
 {
 	struct session *s = session_new(p);
 
+	place_drop(j);
 	p->n_sessions++;
 	all.n_sessions++;
 	s->is_opening = true;
 	TAILQ_INSERT_TAIL(&p->opening, s, link);
 	j->state = JOB_BOUND;
+	if (j->start_us != 0) {
+		patience_begin();
+	}
 	session_open(s, j);
 }
 
@@ -248,6 +288,28 @@ find_unbound(struct path *p, const struct job *j)
 	return NULL;
 }
 
+/*
+ * Nothing serves the job. An idle connection that does not suit it gives it
+ * its place; where new connections are limited, or none is left, qmgr decides
+ * anew. False: it waits for one that is in use.
+ */
+static bool
+make_place(struct path *p, struct job *j)
+{
+	struct session *s = TAILQ_LAST(&p->idle, session_list);
+
+	if (s != NULL) {
+		session_quit(s);
+	} else if (p->n_sessions > 0 && !j->is_fresh) {
+		return false;
+	}
+	if (!j->may_open) {
+		unset_waiting(j);
+		result_return(&j);
+	}
+	return true;
+}
+
 /* The first waiting job; false when it must go on waiting. */
 static bool
 dispatch_first(struct path *p, struct job *j)
@@ -256,16 +318,21 @@ dispatch_first(struct path *p, struct job *j)
 
 	if (s != NULL) {
 		unset_waiting(j);
+		place_pass(j);
 		session_start(s, j);
 		return true;
 	}
 	s = find_unbound(p, j);
 	if (s != NULL) {
 		unset_waiting(j);
+		place_pass(j);
 		session_bind(s, j);
 		return true;
 	}
-	if (!may_open(p)) {
+	if (p->n_sessions >= p->limit || !place_find(p, j)) {
+		return make_place(p, j);
+	}
+	if (!process_has_room(p)) {
 		return false;
 	}
 	unset_waiting(j);
@@ -287,7 +354,12 @@ dispatch_dirty(void *arg)
 		while ((j = TAILQ_FIRST(&p->waiting)) != NULL &&
 		    dispatch_first(p, j)) {
 		}
-		if (p->n_sessions == 0 && p->n_jobs == 0) {
+		if (!TAILQ_EMPTY(&p->waiting)) {
+			patience_begin();
+		}
+		path_tell(p);
+		if (p->n_sessions == 0 && p->n_jobs == 0 && p->n_parting == 0 &&
+		    !p->is_dirty) {
 			(void)map_del_u64(all.by_id, p->key);
 			path_free(p);
 		}
@@ -301,7 +373,7 @@ path_add(struct job *j)
 	bug_on(j->state != JOB_NEW);
 	j->state = JOB_WAITING;
 	TAILQ_INSERT_TAIL(&j->path->waiting, j, link);
-	touch(j->path);
+	path_touch(j->path);
 }
 
 void
@@ -310,7 +382,7 @@ path_put_back(struct job *j)
 	bug_on(j->state != JOB_NEW);
 	j->state = JOB_WAITING;
 	TAILQ_INSERT_HEAD(&j->path->waiting, j, link);
-	touch(j->path);
+	path_touch(j->path);
 }
 
 struct job *
@@ -367,7 +439,7 @@ path_session_idle(struct session *s)
 	TAILQ_INSERT_HEAD(&p->idle, s, link);
 	TAILQ_INSERT_TAIL(&all.idle, s, idle);
 	if (!TAILQ_EMPTY(&p->waiting)) {
-		touch(p); /* for jobs that this session cannot carry */
+		path_touch(p); /* for jobs that this session cannot carry */
 	}
 	/* Starving paths wait for the room that an idle session takes. */
 	if (p->n_sessions > p->limit || deliver_is_draining() ||
@@ -383,21 +455,97 @@ path_session_busy(struct session *s)
 	leave_opening(s);
 }
 
-void
-path_session_gone(struct session *s)
+/* Its place is that of a waiting job, unless qmgr must decide about it. */
+static void
+leave(struct session *s)
 {
-	struct path *starving = TAILQ_FIRST(&all.starving);
+	struct path *p = s->path;
 
 	leave_idle(s);
 	leave_opening(s);
-	s->path->n_sessions--;
+	p->n_sessions--;
+	if (!p->is_counted && !p->is_rated &&
+	    p->n_sessions + p->n_allowed < p->limit) {
+		place_give(p, 0);
+	}
+	path_touch(p);
+}
+
+/* The process has room for one more. */
+static void
+feed_starving(void)
+{
+	struct path *starving = TAILQ_FIRST(&all.starving);
+
 	all.n_sessions--;
-	touch(s->path);
 	if (starving != NULL) {
 		TAILQ_REMOVE(&all.starving, starving, starving);
 		starving->is_starving = false;
-		touch(starving);
+		path_touch(starving);
 	}
+}
+
+void
+path_session_gone(struct session *s)
+{
+	leave(s);
+	feed_starving();
+}
+
+void
+path_session_parting(struct session *s)
+{
+	s->path->n_parting++;
+	leave(s);
+}
+
+void
+path_session_parted(struct session *s)
+{
+	s->path->n_parting--;
+	path_touch(s->path);
+	feed_starving();
+}
+
+void
+path_close_idle(uint64_t key, unsigned count)
+{
+	struct path *p = map_get_u64(all.by_id, key);
+
+	if (p == NULL) {
+		return; /* with its last connection, which qmgr hears of */
+	}
+	p->told.asked += count;
+	path_touch(p);
+	while (count > 0 && !TAILQ_EMPTY(&p->idle)) {
+		session_quit(TAILQ_LAST(&p->idle, session_list));
+		count--;
+	}
+}
+
+/* ---- a new queue manager ------------------------------------------------ */
+
+void
+paths_tell(void)
+{
+	struct map *named = all.by_id;
+	struct str key;
+	size_t at = 0;
+	void *found;
+
+	all.by_id = map_new();
+	all.n_orphans = 0;
+	while (map_next(named, &at, &key, &found)) {
+		struct path *p = found;
+
+		p->key = ++all.n_outlived << 32;
+		(void)map_put_u64(all.by_id, p->key, p);
+		p->is_orphan = true;
+		all.n_orphans++;
+		p->told = (struct path_told){ 0 };
+		path_tell(p);
+	}
+	map_free(&named, NULL);
 }
 
 /* Nobody waits for what these would be open for: a server that takes its time
@@ -445,6 +593,7 @@ paths_fini(void)
 	loop_defer_cancel(&all.work);
 	sessions_fini();
 	all.n_sessions = 0;
+	patience_fini();
 	if (all.by_id != NULL) {
 		map_free(&all.by_id, path_forget);
 	}

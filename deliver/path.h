@@ -1,7 +1,8 @@
 /*
  * A path: jobs of one site and source address, which share connections. Its
  * jobs wait in a list; an idle connection takes the next one at once, else a
- * new one is opened, up to the path's limit and that of the process.
+ * new one is opened if a job allows it, up to the limit of the process. qmgr
+ * counts connections and hears of each change (path_tell.c).
  */
 #ifndef DELIVER_PATH_H
 #define DELIVER_PATH_H
@@ -16,6 +17,15 @@
 struct session;
 TAILQ_HEAD(session_list, session);
 
+/* What qmgr has heard of the path's connections. */
+struct path_told {
+	unsigned open;
+	unsigned usable;
+	unsigned ready;
+	unsigned allowed; /* to be acknowledged */
+	unsigned asked;	  /* the same */
+};
+
 struct path {
 	TAILQ_ENTRY(path) starving; /* waits for the process's limit */
 	TAILQ_ENTRY(path) dirty;    /* something changed in this turn */
@@ -24,11 +34,17 @@ struct path {
 	uint32_t id;
 	uint64_t key; /* where it is found; id, or beyond all numbers */
 	/* qmgr's newest word; 0: any number, any age. */
-	unsigned limit;		/* of connections, at least 1 */
+	unsigned limit;		/* window: connections, at least 1 */
 	uint32_t conn_messages; /* transactions of a connection */
 	uint64_t conn_us;	/* age of a connection */
+	bool is_counted;	/* its connections are limited somewhere */
+	bool is_rated;		/* so are new ones in a time */
+	bool is_orphan;		/* a new qmgr has not named it yet */
 	unsigned n_sessions;
-	unsigned n_jobs; /* in any state */
+	unsigned n_parting; /* connections that the server is to close */
+	unsigned n_jobs;    /* in any state */
+	unsigned n_allowed; /* of these, that may open a connection */
+	struct path_told told;
 	struct job_list waiting;
 	struct session_list opening;
 	struct session_list idle; /* longest idle last */
@@ -71,6 +87,44 @@ bool path_withdraw(struct job *j);
 void path_session_idle(struct session *s);
 void path_session_busy(struct session *s);
 void path_session_gone(struct session *s);
+/* It is over but for the server's end; that has come. */
+void path_session_parting(struct session *s);
+void path_session_parted(struct session *s);
+
+/* qmgr wants so many idle connections closed. */
+void path_close_idle(uint64_t key, unsigned count);
+
+/* To a new qmgr, which has named no path: all that have connections. */
+void paths_tell(void);
+
+/* It changed: what it does next is decided at the end of the turn. */
+void path_touch(struct path *p);
+
+/* ---- place.c ------------------------------------------------------------ */
+
+/* The job opens no connection any more. */
+void place_drop(struct job *j);
+/* A job that waits and may not yet open a connection may do so, until open_us
+ * (0: any time). */
+void place_give(struct path *p, uint64_t open_us);
+/* The job goes over a connection that there is: another one may open. */
+void place_pass(struct job *j);
+/* Whether a job of the path may open one; the first that waits may, then. */
+bool place_find(struct path *p, struct job *first);
+
+/* ---- patience.c --------------------------------------------------------- */
+
+void patience_init(void);
+void patience_fini(void);
+/* A job does not begin at once: it is looked at again. */
+void patience_begin(void);
+
+/* ---- path_tell.c -------------------------------------------------------- */
+
+/* Tells qmgr when the connections have become more or less, or one is open. */
+void path_tell(struct path *p);
+/* All of them count at another path from now on. */
+void path_tell_none(struct path *p);
 
 /* Ends all idle connections, and those being opened for nobody: nothing new
  * will come. */

@@ -47,6 +47,8 @@ static const struct phase_desc phases[] = {
 	    TIMEOUT(smtp_mail_timeout), REPLY_DOT },
 	[PHASE_IDLE] = { "", "waiting for work",
 	    TIMEOUT(smtp_connection_idle_time), REPLY_CONNECT },
+	[PHASE_QUIT] = { "QUIT", "closing", TIMEOUT(smtp_quit_timeout),
+	    REPLY_CONNECT },
 	[PHASE_CLOSED] = { "", "closing", 0, REPLY_CONNECT },
 };
 

@@ -26,6 +26,7 @@ enum phase {
 	PHASE_DOT,
 	PHASE_ABORT, /* the reply to a dot behind no content: ignored */
 	PHASE_IDLE,
+	PHASE_QUIT, /* the server is expected to close */
 	PHASE_CLOSED,
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "deliver.h"
 #include "loop.h"
 #include "result.h"
 #include "service.h"
@@ -59,20 +60,26 @@ bury_dead(void *arg)
 }
 
 void
+session_bury(struct session *s)
+{
+	s->phase = PHASE_CLOSED;
+	TAILQ_REMOVE(&sessions, s, all);
+	TAILQ_INSERT_TAIL(&dead, s, all);
+	loop_defer(&bury, bury_dead, NULL);
+}
+
+void
 session_close(struct session *s)
 {
 	bug_on(s->job != NULL);
-	if (s->phase == PHASE_CLOSED) {
+	if (s->phase == PHASE_CLOSED || s->phase == PHASE_QUIT) {
 		return;
 	}
 	stream_free(&s->stream);
 	content_close(&s->tx.content);
-	s->phase = PHASE_CLOSED;
 	s->generation++;
 	path_session_gone(s);
-	TAILQ_REMOVE(&sessions, s, all);
-	TAILQ_INSERT_TAIL(&dead, s, all);
-	loop_defer(&bury, bury_dead, NULL);
+	session_bury(s);
 }
 
 void
@@ -85,7 +92,12 @@ session_say_quit(struct session *s)
 void
 session_quit(struct session *s)
 {
-	if (s->phase != PHASE_CLOSED) {
+	if (s->phase == PHASE_CLOSED || s->phase == PHASE_QUIT) {
+		return;
+	}
+	if (s->path->is_counted && !deliver_is_draining()) {
+		farewell_begin(s);
+	} else {
 		session_say_quit(s);
 		session_close(s);
 	}
@@ -175,8 +187,8 @@ session_secret(
 	s->expected++;
 }
 
-static void
-parser_begin(struct session *s)
+void
+session_expect_replies(struct session *s)
 {
 	const struct smtp_reply_limits limits = {
 		.line_bytes = SMTP_REPLY_LINE_MAX,
@@ -367,6 +379,10 @@ static void
 begin_next(struct session *s, struct job *j)
 {
 	for (; j != NULL; j = path_take(s)) {
+		if (job_is_late(j)) {
+			result_return(&j);
+			continue;
+		}
 		path_session_busy(s);
 		if (client_begin(s, j)) {
 			return;
@@ -406,185 +422,12 @@ void
 session_start(struct session *s, struct job *j)
 {
 	if (!is_reusable(s)) {
+		path_put_back(j); /* it has the place of this one now */
 		session_quit(s);
-		path_put_back(j);
 		return;
 	}
 	s->facts.times = (struct facts_times){ 0 };
-	parser_begin(s);
+	session_expect_replies(s);
 	begin_next(s, j);
-	session_settle(s);
-}
-
-/* ---- what comes from the stream ----------------------------------------- */
-
-void
-session_broken_verdict(
-    const struct session *s, enum broken how, struct verdict *v)
-{
-	switch (how) {
-	case BROKEN_LOST:
-		verdict_local(v, OUTCOME_DEFERRED, REASON_CONNECTION, "4.4.2",
-		    "lost connection with %s while %s", session_peer(s),
-		    phase_doing(s->phase));
-		break;
-	case BROKEN_TIMEOUT:
-		verdict_local(v, OUTCOME_DEFERRED, REASON_TIMEOUT, "4.4.2",
-		    "conversation with %s timed out while %s", session_peer(s),
-		    phase_doing(s->phase));
-		break;
-	case BROKEN_PROTOCOL:
-		verdict_local(v, OUTCOME_DEFERRED, REASON_PROTOCOL, "4.5.0",
-		    "%s broke the protocol while %s", session_peer(s),
-		    phase_doing(s->phase));
-		break;
-	}
-	v->command = phase_command(s->phase);
-}
-
-static void
-broken(struct session *s, enum broken how)
-{
-	static const char *const words[] = {
-		[BROKEN_LOST] = "connection lost",
-		[BROKEN_TIMEOUT] = "timed out",
-		[BROKEN_PROTOCOL] = "protocol error",
-	};
-
-	transcript_note(
-	    &s->transcript, "%s while %s", words[how], phase_doing(s->phase));
-	if (s->phase == PHASE_IDLE) {
-		if (how == BROKEN_TIMEOUT) {
-			session_quit(s);
-		} else {
-			session_close(s);
-		}
-	} else if (s->phase < PHASE_LOAD) {
-		hello_broken(s, how);
-	} else if (s->phase != PHASE_CLOSED) {
-		client_broken(s, how);
-	}
-}
-
-/*
- * A complete reply. What stands behind it in the input was sent before our
- * next command: the server is out of step (RFC 2920 section 3.1), or somebody
- * injects text before a handshake.
- */
-static void
-on_reply(struct session *s)
-{
-	const struct smtp_reply *r = &s->parser.reply;
-	bool is_premature;
-
-	s->expected--;
-	is_premature = s->expected == 0 && stream_input(s->stream).len > 0;
-	transcript_received(&s->transcript, r);
-	s->is_settled = false;
-	if (is_premature && s->phase != PHASE_BODY && s->phase != PHASE_DOT) {
-		transcript_note(&s->transcript, "and more, not asked for");
-		broken(s, BROKEN_PROTOCOL);
-		return;
-	}
-	s->must_close = s->must_close || is_premature;
-	if (s->phase < PHASE_LOAD) {
-		hello_reply(s, r);
-	} else {
-		client_reply(s, r);
-	}
-}
-
-static void
-on_input(struct session *s)
-{
-	unsigned generation = s->generation;
-
-	while (s->generation == generation) {
-		struct str in = stream_input(s->stream);
-		size_t used;
-		int r;
-
-		if (in.len == 0) {
-			return;
-		}
-		if (s->expected == 0) {
-			broken(s,
-			    s->phase == PHASE_IDLE ? BROKEN_LOST
-						   : BROKEN_PROTOCOL);
-			return;
-		}
-		r = smtp_reply_feed(&s->parser, in.p, in.len, &used);
-		stream_consume(s->stream, used);
-		if (r < 0) {
-			broken(s, BROKEN_PROTOCOL);
-			return;
-		}
-		if (r == 1) {
-			on_reply(s);
-		}
-	}
-}
-
-static void
-on_connected(struct session *s)
-{
-	s->facts.times.connect_ms = session_ms(s);
-	stream_own_name(s->stream, s->facts.source_ip, &s->facts.source_port);
-	transcript_note(&s->transcript, "connected to %s", session_peer(s));
-	parser_begin(s);
-	hello_begin(s);
-}
-
-static void
-on_error(struct session *s)
-{
-	if (s->phase == PHASE_CONNECT) {
-		session_connect_failed(s, stream_error(s->stream));
-		session_next_target(s);
-	} else {
-		broken(s, BROKEN_LOST);
-	}
-}
-
-static void
-on_timeout(struct session *s)
-{
-	s->is_settled = false;
-	if (s->phase == PHASE_CONNECT) {
-		session_connect_failed(s, -ETIMEDOUT);
-		session_next_target(s);
-	} else if (s->phase != PHASE_BODY || !client_has_progress(s)) {
-		broken(s, BROKEN_TIMEOUT);
-	}
-}
-
-void
-session_event(void *arg, enum stream_event ev)
-{
-	struct session *s = arg;
-
-	switch (ev) {
-	case STREAM_CONNECTED:
-		on_connected(s);
-		break;
-	case STREAM_READABLE:
-		on_input(s);
-		break;
-	case STREAM_DRAINED:
-		client_drained(s);
-		break;
-	case STREAM_TLS_DONE:
-		hello_tls_done(s);
-		break;
-	case STREAM_EOF:
-		broken(s, BROKEN_LOST);
-		break;
-	case STREAM_ERROR:
-		on_error(s);
-		break;
-	case STREAM_TIMEOUT:
-		on_timeout(s);
-		break;
-	}
 	session_settle(s);
 }

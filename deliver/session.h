@@ -3,8 +3,9 @@
  * transactions, to QUIT. If an address does not serve, the next one of the
  * route is tried under the same session.
  *
- * session.c holds its life and reads replies; connect.c tries addresses,
- * hello.c opens the dialogue, auth.c logs in, client.c does transactions. Each
+ * session.c holds its life, session_input.c reads replies; connect.c tries
+ * addresses, hello.c opens the dialogue, auth.c logs in, client.c does
+ * transactions, farewell.c waits for the server to close. Each
  * reply belongs to a command that was sent: replies nobody waits for end the
  * connection.
  */
@@ -170,7 +171,13 @@ const char *session_peer(const struct session *s);
 void session_broken_verdict(
     const struct session *s, enum broken how, struct verdict *v);
 
-/* ---- between session.c and connect.c ------------------------------------ */
+/* ---- between session.c, session_input.c and connect.c ------------------- */
+
+/* A new series of replies begins. */
+void session_expect_replies(struct session *s);
+
+/* It is over: freed when no caller looks at it any more. */
+void session_bury(struct session *s);
 
 /* What the stream reports. */
 void session_event(void *arg, enum stream_event ev);
@@ -189,6 +196,13 @@ void session_connect_failed(struct session *s, int error);
 /* Says QUIT and lets go of the stream, without waiting for the reply:
  * nothing would depend on it. */
 void session_say_quit(struct session *s);
+
+/* ---- farewell.c --------------------------------------------------------- */
+
+/* Says QUIT; the connection counts until the server has closed it, or did not
+ * in smtp_quit_timeout. */
+void farewell_begin(struct session *s);
+void farewell_event(struct session *s, enum stream_event ev);
 
 /* ---- hello.c ------------------------------------------------------------ */
 

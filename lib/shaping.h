@@ -30,6 +30,7 @@ struct shaping_rate {
 /* 0 in any field: not set. */
 struct shaping_limits {
 	uint32_t connections;
+	struct shaping_rate connection_rate; /* new ones */
 	struct shaping_rate messages;
 	struct shaping_rate recipients;
 	uint32_t conn_messages;

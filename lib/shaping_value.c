@@ -19,6 +19,8 @@ static const struct limit {
 } limits[] = {
 	{ "connections", NUMBER, offsetof(struct shaping_limits, connections),
 	    CONNECTIONS_MAX },
+	{ "connection_rate", RATE,
+	    offsetof(struct shaping_limits, connection_rate), 0 },
 	{ "messages", RATE, offsetof(struct shaping_limits, messages), 0 },
 	{ "recipients", RATE, offsetof(struct shaping_limits, recipients), 0 },
 	{ "messages_per_connection", NUMBER,

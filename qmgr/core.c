@@ -28,6 +28,7 @@ core_config_init(struct core_config *c)
 		.concurrency_limit = 20,
 		.rcpt_limit = 50,
 		.credit = 2,
+		.conn_share = 20,
 		.slice = 2000 };
 	memcpy(c->retry_s, retry_s, sizeof(retry_s));
 }
@@ -320,8 +321,8 @@ has_output(const struct core *core)
 	return core->ended != NIL || core->done != NIL || core->empty != NIL ||
 	    core->to_ask != NIL || core->moving != NIL ||
 	    core->running != NIL || core->awake != NIL || core->noting != NIL ||
-	    core->cancelling != NIL || core->nadmin > 0 ||
-	    core->note_at < core->nnotes;
+	    core->cancelling != NIL || core->asking != NIL ||
+	    core->nadmin > 0 || core->note_at < core->nnotes;
 }
 
 uint64_t
@@ -367,5 +368,6 @@ core_next(struct core *core, struct core_out *out)
 			return true;
 		}
 	} while (gate_admit(core));
-	return fq_next_note(core, out) || admin_next(core, out);
+	return conn_next_close(core, out) || fq_next_note(core, out) ||
+	    admin_next(core, out);
 }

@@ -49,7 +49,9 @@ struct core_config {
 	uint32_t concurrency_limit;	/* hard cap of each path's window */
 	uint32_t rcpt_limit; /* recipients of one job; <= CORE_JOB_RCPTS */
 	uint32_t credit;     /* jobs per connection in flight; 2 */
-	uint32_t slice;	     /* objects moved by one core_advance; 2000 */
+	/* Jobs over a path's connection while others wait for its place. */
+	uint32_t conn_share;
+	uint32_t slice; /* objects moved by one core_advance; 2000 */
 	/* An earlier run may have used up every rate until core_new's time. */
 	bool is_restart;
 };

@@ -104,6 +104,8 @@ const struct core_limits *gate_limits(
  * (UINT64_MAX: not by time) and *on_quota whether the quota stops it. */
 bool gate_is_open(
     struct core *core, uint32_t gate, uint64_t *until_us, bool *on_quota);
+/* Whether it has a rate of messages or recipients. */
+bool gate_is_paced(const struct core *core, uint32_t gate);
 /* Why it lets nobody through now, quotas aside. */
 enum core_stop gate_stop(const struct core *core, uint32_t gate);
 /* One job goes through, or is over. */
@@ -178,6 +180,7 @@ void path_free(struct core *core, uint32_t path);
  * returns how many they are. */
 uint32_t path_gates(
     const struct core *core, const struct path *p, uint32_t *gates);
+bool path_is_at(const struct core *core, const struct path *p, uint32_t gate);
 /* Connections it may have now. */
 uint32_t path_connections(const struct path *p);
 /* Available or full, as its jobs say. */
@@ -195,6 +198,41 @@ void path_feedback(
 void path_probe(struct core *core, uint32_t path);
 void path_timer(struct core *core, uint32_t path);
 bool path_next_cancel(struct core *core, struct core_out *out);
+
+/* ---- core_conn.c: open connections ---------------------------------------
+ */
+
+/* A connection counts at the gate. */
+bool conn_counts_at(const struct core *core, uint32_t gate);
+/* Whether the path has a use for one more job, as its connections are. */
+bool conn_has_room(const struct core *core, const struct path *p);
+/* In or out of the list of those with connections to spare. */
+void conn_settle(struct core *core, uint32_t path);
+/* It does not wait with the others at a gate without a rate: it has
+ * connections, and had its share of them only if nobody lacks their place. */
+bool conn_goes_first(
+    const struct core *core, const struct path *p, uint32_t gate);
+/* Whether it may go, with a connection that it has or (may_open) a new one;
+ * else it waits: for a result, if it has jobs out, or at the gate that allows
+ * no connection. */
+bool conn_passes(
+    struct core *core, uint32_t path, const uint32_t *gates, uint32_t n);
+/* It opens one. */
+void conn_open(struct core *core, uint32_t path);
+/* The first of the gate's waiters that has a connection or may open one here;
+ * NIL: none, *until_us is when to look again. */
+uint32_t conn_next_waiter(struct core *core, uint32_t gate, uint64_t *until_us);
+/* Those beyond the gate's limit are closed, when they are idle. */
+void conn_trim(struct core *core, uint32_t gate);
+/* Why the gate allows no more; CORE_STOP_NONE: it does. */
+enum core_stop conn_stop(const struct core *core, uint32_t gate);
+/* Connections of a path count at the gates of now, or (sign -1) no more. */
+void conn_count(struct core *core, uint32_t path, int sign);
+/* The same at this gate only. */
+void conn_count_at(struct core *core, uint32_t path, uint32_t gate);
+/* An earlier run may have used up the rate. */
+void conn_assume_used(const struct core *core, struct gate *g);
+bool conn_next_close(struct core *core, struct core_out *out);
 
 /* ---- core_schedule.c -------------------------------------------------------
  */

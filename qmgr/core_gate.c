@@ -52,7 +52,8 @@ gates_are_idle(const struct core *core, uint32_t head)
 		/* A rate that is used up would be forgotten with it. */
 		if (g->inflight > 0 || g->waiters != NIL ||
 		    g->override_until_us > core->now_us ||
-		    g->tat_us > core->now_us || g->rcpt_tat_us > core->now_us) {
+		    g->tat_us > core->now_us || g->rcpt_tat_us > core->now_us ||
+		    g->conns > 0 || g->conn_tat_us > core->now_us) {
 			return false;
 		}
 	}
@@ -75,7 +76,7 @@ gate_free(struct core *core, uint32_t gate)
 {
 	struct gate *g = gate_at(core, gate);
 
-	bug_on(g->inflight > 0 || g->waiters != NIL);
+	bug_on(g->inflight > 0 || g->waiters != NIL || g->conns > 0);
 	timer_set(core, TIMER_GATE, gate, UINT64_MAX);
 	if (g->is_awake) {
 		list_remove(&core->awake, awake_kin(core), gate);
@@ -99,7 +100,9 @@ gate_limits(const struct core *core, const struct gate *g)
 static uint64_t
 spacing_us(const struct core_limits *l)
 {
-	return (l->rate_s * 1000000ULL + l->rate_msgs - 1) / l->rate_msgs;
+	return (l->rate_s * 1000000ULL + l->start_ms * 1000ULL + l->rate_msgs -
+		   1) /
+	    l->rate_msgs;
 }
 
 static bool
@@ -114,10 +117,19 @@ has_rcpt_rate(const struct core_limits *l)
 	return l->rate_rcpts > 0 && l->rate_rcpt_s > 0;
 }
 
+bool
+gate_is_paced(const struct core *core, uint32_t gate)
+{
+	const struct core_limits *l = gate_limits(core, gate_at(core, gate));
+
+	return has_rate(l) || has_rcpt_rate(l);
+}
+
 static uint64_t
 rcpt_spacing_us(const struct core_limits *l)
 {
-	return (l->rate_rcpt_s * 1000000ULL + l->rate_rcpts - 1) /
+	return (l->rate_rcpt_s * 1000000ULL + l->start_ms * 1000ULL +
+		   l->rate_rcpts - 1) /
 	    l->rate_rcpts;
 }
 
@@ -155,6 +167,7 @@ assume_used(const struct core *core, struct gate *g)
 	if (has_rcpt_rate(l) && g->rcpt_tat_us == 0) {
 		g->rcpt_tat_us = core->begun_us + rcpt_spacing_us(l) * rcpts;
 	}
+	conn_assume_used(core, g);
 }
 
 static bool
@@ -217,7 +230,7 @@ gate_stop(const struct core *core, uint32_t gate)
 		return CORE_STOP_CONNECTIONS;
 	}
 	if (rate_opens_us(g, l) <= core->now_us) {
-		return CORE_STOP_NONE;
+		return conn_stop(core, gate);
 	}
 	return has_rcpt_rate(l) && g->rcpt_tat_us > core->now_us
 	    ? CORE_STOP_RECIPIENTS
@@ -288,6 +301,19 @@ put_to_sleep(struct core *core, uint32_t gate)
 	gate_at(core, gate)->is_awake = false;
 }
 
+/* The one to go on; NIL: none can, *until_us is when to look again. */
+static uint32_t
+next_waiter(
+    struct core *core, uint32_t gate, uint64_t *until_us, bool *on_quota)
+{
+	if (!gate_is_open(core, gate, until_us, on_quota)) {
+		return NIL;
+	}
+	return conn_counts_at(core, gate)
+	    ? conn_next_waiter(core, gate, until_us)
+	    : gate_at(core, gate)->waiters;
+}
+
 bool
 gate_admit(struct core *core)
 {
@@ -296,12 +322,14 @@ gate_admit(struct core *core)
 		struct gate *g = gate_at(core, gate);
 		uint64_t until_us;
 		bool on_quota;
+		uint32_t i;
 
 		if (g->waiters == NIL) {
 			put_to_sleep(core, gate);
 			continue;
 		}
-		if (!gate_is_open(core, gate, &until_us, &on_quota)) {
+		i = next_waiter(core, gate, &until_us, &on_quota);
+		if (i == NIL) {
 			if (on_quota && fq_wait_for_quota(core, &g->waiters)) {
 				return true;
 			}
@@ -311,9 +339,11 @@ gate_admit(struct core *core)
 		}
 		core->awake = link_at(awake_kin(core), gate)->next;
 		if (is_tenants(g)) {
-			fq_admit(core, list_pop(&g->waiters, fq_kin(core)));
+			list_remove(&g->waiters, fq_kin(core), i);
+			fq_admit(core, i);
 		} else {
-			path_admit(core, list_pop(&g->waiters, path_kin(core)));
+			list_remove(&g->waiters, path_kin(core), i);
+			path_admit(core, i);
 		}
 		return true;
 	}
@@ -348,11 +378,21 @@ named_gate(const struct core *core, const struct core_object *o)
 	return NIL;
 }
 
-/* Jobs under way count at the limits of their source from now on. */
+/* Jobs and connections there are count at the limits of their source from now
+ * on. */
 static void
-count_jobs(struct core *core, uint32_t head, uint32_t gate)
+count_all(struct core *core, uint32_t head, uint32_t gate)
 {
 	uint32_t from = gate_at(core, gate)->from;
+
+	for (uint32_t i = 1; i < core->paths.used; i++) {
+		const struct path *p = path_at(core, i);
+
+		if (p->ring != NIL && CORE_FROM(p->source) == from &&
+		    path_is_at(core, p, head)) {
+			conn_count_at(core, i, gate);
+		}
+	}
 
 	for (uint32_t i = 1; i < core->jobs.used; i++) {
 		struct job *j = job_at(core, i);
@@ -384,7 +424,7 @@ add_gate_from(struct core *core, const struct core_object *o)
 	gate_at(core, i)->from = o->sub;
 	gate_at(core, i)->next = gate_at(core, head)->next;
 	gate_at(core, head)->next = i;
-	count_jobs(core, head, i);
+	count_all(core, head, i);
 }
 
 static uint32_t
@@ -422,6 +462,7 @@ limits_changed(struct core *core, const struct core_object *o, uint32_t gate)
 			}
 		}
 	}
+	conn_trim(core, gate);
 	gate_wake(core, gate);
 }
 

@@ -89,6 +89,8 @@ struct core {
 	uint32_t awake;	     /* gates that are open and have waiters */
 	uint32_t noting;     /* leaves with messages that wait for a quota */
 	uint32_t cancelling; /* paths */
+	uint32_t idle;	     /* paths with connections to spare, oldest first */
+	uint32_t asking;     /* paths of which some shall be closed */
 	uint32_t crossed;    /* tenants that became full, or have room */
 
 	uint32_t relay; /* site, or NIL */
@@ -150,6 +152,8 @@ CORE_KIN(fq, fq, fqs, link)
 CORE_KIN(note, fq, fqs, note)
 CORE_KIN(path, path, paths, link)
 CORE_KIN(cancel, path, paths, cancel)
+CORE_KIN(idle, path, paths, idle)
+CORE_KIN(ask_path, path, paths, ask)
 CORE_KIN(crossed, tenant, tenants, crossed)
 #undef CORE_KIN
 

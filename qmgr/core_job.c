@@ -45,6 +45,7 @@ job_new(struct core *core, uint32_t msg, uint32_t path)
 	j->feedback = UNTOLD;
 	enter_gates(core, j);
 	p->inflight++;
+	p->turns++;
 	p->tickets = 0;
 	r->inflight++;
 	fq_at(core, j->fq)->inflight++;
@@ -85,7 +86,12 @@ job_finish(struct core *core, uint32_t job)
 	if (j->feedback != UNTOLD) {
 		path_feedback(core, path, (enum core_feedback)j->feedback);
 	}
+	path_at(core, path)->is_stuck = j->feedback == UNTOLD;
+	path_at(core, path)->held_by = NIL;
 	path_settle(core, path);
+	for (uint32_t k = 0; k < j->ngates; k++) {
+		conn_trim(core, j->gates[k]);
+	}
 	ring_wake(core, ring);
 	slab_free(&core->jobs, job);
 }

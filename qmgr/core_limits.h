@@ -33,18 +33,26 @@ struct core_object {
 
 /* 0 in any field: no limit of this kind here. */
 struct core_limits {
-	uint32_t max_conn;    /* transactions at a time, over all paths */
+	/* Connections at a time, over all paths, whatever they do; and jobs.
+	 * Of accounts and subaccounts: jobs only. */
+	uint32_t max_conn;
 	uint32_t rate_msgs;   /* transactions ... */
 	uint32_t rate_s;      /* ... in so many seconds, evenly spread */
 	uint32_t burst;	      /* at once after silence; 0: 1 */
 	uint32_t rate_rcpts;  /* recipients ... */
 	uint32_t rate_rcpt_s; /* ... in so many seconds, evenly spread */
 	uint32_t rcpt_burst;  /* of one transaction at most; 0: any */
-	uint32_t window;      /* connections of a new path; 0: the core's */
-	uint32_t window_max;  /* cap of a path's window; 0: the core's */
-	uint32_t conn_msgs;   /* messages over one connection */
-	uint32_t conn_s;      /* age of a connection, seconds */
-	bool is_paused;	      /* nothing goes out */
+	uint32_t rate_conns;  /* new connections ... */
+	uint32_t rate_conn_s; /* ... in so many seconds, evenly spread */
+	uint32_t conn_burst;  /* at once after silence; 0: 1 */
+	/* What the rates let through begins within so long, or is returned; the
+	 * time is taken from the even spread. 0: whenever it can. */
+	uint32_t start_ms;
+	uint32_t window;     /* connections of a new path; 0: the core's */
+	uint32_t window_max; /* cap of a path's window; 0: the core's */
+	uint32_t conn_msgs;  /* messages over one connection */
+	uint32_t conn_s;     /* age of a connection, seconds */
+	bool is_paused;	     /* nothing goes out */
 };
 
 /*

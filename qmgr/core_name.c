@@ -162,6 +162,18 @@ leave_provider(struct core *core, const struct site *s)
 	p->refs--;
 }
 
+/* Connections of its paths count at another provider. */
+static void
+count_conns(struct core *core, const struct site *s, int sign)
+{
+	for (uint32_t r = s->rings; r != NIL; r = ring_at(core, r)->site_next) {
+		for (uint32_t i = ring_at(core, r)->paths; i != NIL;
+		     i = path_at(core, i)->ring_next) {
+			conn_count(core, i, sign);
+		}
+	}
+}
+
 void
 site_provider(struct core *core, uint32_t site, uint32_t provider)
 {
@@ -173,6 +185,7 @@ site_provider(struct core *core, uint32_t site, uint32_t provider)
 	if (provider == s->provider) {
 		return;
 	}
+	count_conns(core, s, -1);
 	if (s->provider != NIL) {
 		leave_provider(core, s);
 	}
@@ -180,6 +193,7 @@ site_provider(struct core *core, uint32_t site, uint32_t provider)
 		provider_at(core, provider)->refs++;
 	}
 	s->provider = provider;
+	count_conns(core, s, 1);
 }
 
 /* ---- what nothing refers to any more ------------------------------------ */

@@ -73,11 +73,32 @@ int core_result_late(struct core *core, uint32_t msg, uint16_t ordinal,
 int core_adopt(struct core *core, uint32_t msg, uint32_t site, uint32_t source,
     const uint16_t *ordinals, uint32_t n, uint64_t *job) MUST_CHECK;
 
+/* ---- connections -------------------------------------------------------- */
+
+/*
+ * How the connections of a path have changed. Each job with may_open counts
+ * as one of open and usable from the moment at which it is given out; what
+ * becomes of it is told here. For an unknown path nothing happens.
+ */
+struct core_conns {
+	int32_t open;	/* whatever they do, being closed too */
+	int32_t usable; /* of these, that take a job now or soon */
+	int32_t ready;	/* of these, beyond their opening */
+	int32_t asked;	/* of those that CORE_CLOSE wants closed, dealt with */
+};
+void core_conns_changed(
+    struct core *core, uint32_t path, const struct core_conns *by);
+
+/* The path by its ends, made if it is not there; CORE_NONE: no such site or
+ * source. */
+uint32_t core_path_named(struct core *core, uint32_t site, uint32_t source);
+
 /* ---- outputs ------------------------------------------------------------ */
 
 enum core_out_kind {
 	CORE_JOB,	   /* send a job to deliver */
 	CORE_CANCEL,	   /* ask deliver to return what it has not begun */
+	CORE_CLOSE,	   /* ask deliver to close idle connections */
 	CORE_RESOLVE,	   /* ask which site serves the domain */
 	CORE_EXPIRED,	   /* recipient final: too old */
 	CORE_DNS_FAILED,   /* recipient final: its domain has no mail service */
@@ -107,6 +128,10 @@ struct core_job {
 	uint16_t conn_limit; /* connections allowed to this path from now on */
 	uint32_t conn_messages; /* messages per connection; 0: any */
 	uint32_t conn_seconds;	/* age of a connection; 0: any */
+	bool may_open;		/* a connection more may be opened */
+	bool is_counted;	/* somewhere connections are limited */
+	uint32_t open_ms;	/* ... within so long; 0: whenever */
+	uint32_t start_ms;	/* begun later it exceeds a rate; 0: never */
 	uint32_t nrcpt;
 	const struct core_job_rcpt *rcpts; /* until the next call */
 };
@@ -127,6 +152,7 @@ struct core_out {
 	uint32_t quota;	     /* CORE_RATE_LIMITED */
 	struct core_job job; /* CORE_JOB */
 	uint32_t path;	     /* CORE_CANCEL: path, or CORE_NONE for msg */
+	uint32_t conns;	     /* CORE_CLOSE: so many, of path */
 	uint64_t segid;	     /* CORE_SEGMENT_EMPTY */
 	uint32_t command;    /* CORE_ADMIN_DONE: as core_admin gave it */
 	uint64_t count;	     /* ... and the recipients it changed */

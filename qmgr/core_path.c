@@ -37,6 +37,18 @@ path_gates(const struct core *core, const struct path *p, uint32_t *gates)
 	return n;
 }
 
+bool
+path_is_at(const struct core *core, const struct path *p, uint32_t gate)
+{
+	uint32_t gates[PATH_GATES];
+	uint32_t n = path_gates(core, p, gates);
+
+	while (n > 0 && gates[n - 1] != gate) {
+		n--;
+	}
+	return n > 0;
+}
+
 uint32_t
 path_connections(const struct path *p)
 {
@@ -49,13 +61,6 @@ is_closed(const struct path *p)
 	return p->state == PATH_DEAD || p->state == PATH_SUSPENDED;
 }
 
-/* Jobs it may have in flight: one for each connection is prefetched. */
-static uint32_t
-capacity(const struct core *core, const struct path *p)
-{
-	return p->is_probing ? 1 : core->conf.credit * path_connections(p);
-}
-
 static void
 count_window(struct core *core, struct path *p)
 {
@@ -66,14 +71,16 @@ count_window(struct core *core, struct path *p)
 	p->counted = now;
 }
 
-/* No more than the core's cap and those of the limits that hold here. */
+/* No more than the core's cap and those of the limits that hold here, which
+ * also say whether it is paced. */
 static double
-limited(const struct core *core, const struct path *p, double window)
+limited(const struct core *core, struct path *p, double window)
 {
 	uint32_t gates[PATH_GATES];
 	uint32_t n = path_gates(core, p, gates);
 	uint32_t cap = core->conf.concurrency_limit;
 
+	p->is_paced = false;
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t max =
 		    gate_limits(core, gate_at(core, gates[i]))->window_max;
@@ -81,6 +88,7 @@ limited(const struct core *core, const struct path *p, double window)
 		if (max > 0 && max < cap) {
 			cap = max;
 		}
+		p->is_paced = p->is_paced || gate_is_paced(core, gates[i]);
 	}
 	return window < cap ? window : cap;
 }
@@ -94,10 +102,11 @@ path_settle(struct core *core, uint32_t path)
 
 	p->window = limited(core, p, p->window);
 	count_window(core, p);
+	conn_settle(core, path);
 	if (is_closed(p) || p->state == PATH_PARKED) {
 		return;
 	}
-	has_room = p->inflight < capacity(core, p);
+	has_room = p->held_by == NIL && conn_has_room(core, p);
 	if (has_room && p->state == PATH_FULL) {
 		p->state = PATH_AVAIL;
 		list_push(&r->avail, path_kin(core), path);
@@ -115,6 +124,7 @@ paths_settle(struct core *core, uint32_t site)
 	     r = ring_at(core, r)->site_next) {
 		for (uint32_t i = ring_at(core, r)->paths; i != NIL;
 		     i = path_at(core, i)->ring_next) {
+			path_at(core, i)->held_by = NIL;
 			path_settle(core, i);
 		}
 	}
@@ -168,8 +178,10 @@ detach(struct core *core, uint32_t path)
 void
 path_free(struct core *core, uint32_t path)
 {
+	bug_on(path_at(core, path)->conns > 0);
 	detach(core, path);
 	timer_set(core, TIMER_PATH, path, UINT64_MAX);
+	conn_settle(core, path);
 }
 
 void

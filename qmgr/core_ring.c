@@ -104,7 +104,8 @@ ring_is_idle(const struct core *core, uint32_t ring)
 	for (uint32_t i = r->paths; i != NIL; i = path_at(core, i)->ring_next) {
 		const struct path *p = path_at(core, i);
 
-		if (p->state == PATH_SUSPENDED || p->is_cancelling) {
+		if (p->state == PATH_SUSPENDED || p->is_cancelling ||
+		    p->is_asking || p->conns > 0 || p->usable > 0) {
 			return false;
 		}
 	}

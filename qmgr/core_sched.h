@@ -23,7 +23,10 @@ struct gate {
 	uint64_t override_until_us;
 	uint64_t tat_us;      /* GCRA: theoretical arrival time of the next */
 	uint64_t rcpt_tat_us; /* the same of recipients */
+	uint64_t conn_tat_us; /* the same of new connections */
 	uint32_t inflight;    /* jobs */
+	uint32_t conns;	      /* open, or allowed to be opened */
+	uint32_t closing;     /* of these, deliver was asked to close */
 	uint32_t waiters;     /* paths, or fqs at a tenant's gate */
 	struct link awake;
 	uint32_t timer;
@@ -154,11 +157,25 @@ struct path {
 	uint32_t inflight;
 	uint32_t failures; /* suspensions in a row */
 	uint32_t timer;
-	uint32_t gate; /* where it is parked */
+	uint32_t gate;	  /* where it is parked */
+	uint32_t held_by; /* gate that allows no further connection, or NIL */
+	struct link idle; /* among those with connections to spare */
+	struct link ask;
+	uint32_t conns;	  /* count at its gates: open, opened, being closed */
+	uint32_t usable;  /* of these, for jobs now or soon */
+	uint32_t ready;	  /* of these, open */
+	uint32_t closing; /* deliver was asked to close so many */
+	uint32_t to_ask;  /* more of these, not said yet */
+	uint32_t turns;	  /* jobs since its latest new connection */
 	uint8_t state;
 	uint8_t tickets; /* gate_ticket: its turn at that gate has come */
 	bool is_probing;
-	bool is_dead; /* what a suspension returns to */
+	bool is_idle;	/* in that list */
+	bool is_asking; /* in that list */
+	bool is_paced;	/* a rate holds: nothing is given out ahead */
+	bool is_stuck;	/* what was given out ahead came back */
+	bool may_open;	/* its next job may open a connection */
+	bool is_dead;	/* what a suspension returns to */
 	bool is_cancelling;
 };
 

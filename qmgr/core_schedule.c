@@ -20,12 +20,13 @@ passes(struct core *core, uint32_t path)
 			return false;
 		}
 		if (gate_at(core, gate)->waiters != NIL &&
-		    (p->tickets & gate_ticket(core, gate)) == 0) {
+		    (p->tickets & gate_ticket(core, gate)) == 0 &&
+		    !conn_goes_first(core, p, gate)) {
 			path_park(core, path, gate, 0);
 			return false;
 		}
 	}
-	return true;
+	return conn_passes(core, path, gates, n);
 }
 
 /* ---- the job
@@ -46,6 +47,12 @@ add_limits(const struct core *core, uint32_t gate, struct core_job *j)
 
 	least(&j->conn_messages, l->conn_msgs);
 	least(&j->conn_seconds, l->conn_s);
+	if (l->rate_conns > 0) {
+		least(&j->open_ms, l->start_ms);
+	}
+	if (gate_is_paced(core, gate)) {
+		least(&j->start_ms, l->start_ms);
+	}
 }
 
 /* How many connections the path may have, and how they may be used. */
@@ -59,8 +66,12 @@ fill_limits(const struct core *core, const struct job *from, struct core_job *j)
 	uint32_t ngates = path_gates(core, p, gates);
 
 	for (uint32_t i = 0; i < ngates; i++) {
+		uint32_t max =
+		    gate_limits(core, gate_at(core, gates[i]))->max_conn;
+
 		add_limits(core, gates[i], j);
-		least(&n, gate_limits(core, gate_at(core, gates[i]))->max_conn);
+		least(&n, max);
+		j->is_counted = j->is_counted || max > 0;
 	}
 	add_limits(core, t->gate, j);
 	add_limits(core, tenant_at(core, t->parent)->gate, j);
@@ -85,6 +96,7 @@ fill(struct core *core, uint32_t job, struct core_out *out)
 		.source = p->source,
 		.domain = rcpt_at(core, from->rcpts)->domain,
 		.is_probe = p->is_probing,
+		.may_open = p->may_open,
 		.rcpts = core->job_rcpts };
 	fill_limits(core, from, j);
 	for (uint32_t i = from->rcpts; i != NIL;
@@ -172,6 +184,9 @@ schedule_next(struct core *core, struct core_out *out)
 		r->avail = link_at(path_kin(core), path)->next;
 		job = job_new(core, rcpt_at(core, first)->msg, path);
 		take(core, job, leaf, class);
+		if (path_at(core, path)->may_open) {
+			conn_open(core, path);
+		}
 		path_settle(core, path);
 		fill(core, job, out);
 		return true;

@@ -27,6 +27,9 @@ state_of(const struct path *p)
 		if (p->is_probing) {
 			return CORE_PATH_PROBING;
 		}
+		if (p->state == PATH_FULL && p->held_by != NIL) {
+			return CORE_PATH_LIMITED;
+		}
 		return p->state == PATH_FULL ? CORE_PATH_FULL : CORE_PATH_OPEN;
 	case PATH_PARKED:
 		return CORE_PATH_LIMITED;
@@ -78,12 +81,16 @@ core_path_get(const struct core *core, uint32_t path, struct core_path_view *v)
 		.state = state_of(p),
 		.until_us = p->until_us,
 		.window = p->window,
+		.conns = p->conns,
+		.busy = p->conns < p->inflight ? p->conns : p->inflight,
 		.inflight = p->inflight,
 		.failures = p->failures,
 		.queued = r->queued,
 		.is_tenant_blocked = r->queued > 0 && r->nactive == 0 };
 	if (p->state == PATH_PARKED) {
 		view_gate(core, p->gate, v);
+	} else if (v->state == CORE_PATH_LIMITED) {
+		view_gate(core, p->held_by, v);
 	}
 	return 0;
 }

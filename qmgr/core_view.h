@@ -107,6 +107,7 @@ enum core_stop {
 	CORE_STOP_PAUSED,
 	CORE_STOP_SHUT, /* the source may not be used */
 	CORE_STOP_CONNECTIONS,
+	CORE_STOP_CONNECTION_RATE,
 	CORE_STOP_MESSAGES,   /* per time */
 	CORE_STOP_RECIPIENTS, /* per time */
 	CORE_STOP_CEILING,    /* the day's, of a source in its warm-up */
@@ -124,6 +125,8 @@ struct core_path_view {
 	enum core_stop stop;	/* ... and why */
 	uint64_t until_us;	/* 0: not by time */
 	double window;		/* connections */
+	uint32_t conns;		/* open, whatever they do */
+	uint32_t busy;		/* of these, at most: with a job */
 	uint32_t inflight;	/* jobs */
 	uint32_t failures;	/* suspensions in a row */
 	uint32_t queued;	/* recipients ready for this site and pool */

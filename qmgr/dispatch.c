@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "conns.h"
 #include "core_name.h"
 #include "jobs.h"
 #include "log.h"
@@ -152,6 +153,10 @@ send_job(struct qmgr *q, const struct core_out *o, const struct job *job,
 		.conn_limit = j->conn_limit,
 		.conn_messages = j->conn_messages,
 		.conn_seconds = j->conn_seconds,
+		.may_open = j->may_open,
+		.open_ms = j->open_ms,
+		.is_counted = j->is_counted,
+		.start_ms = j->start_ms,
 		.source_ip = sources_ip(q, j->source),
 		.source_name = sources_name(q, j->source),
 		.msgid = o->id,
@@ -173,6 +178,9 @@ send_job(struct qmgr *q, const struct core_out *o, const struct job *job,
 		buf_u32(&rcpts, j->rcpts[i].attempt);
 	}
 	m.rcpts = buf_str(&rcpts);
+	if (j->may_open) {
+		conns_allowed(q, job->deliver, j->path);
+	}
 	/* A process that is gone by now gives its jobs back by being gone. */
 	(void)peer_send(q->delivers[job->deliver].peer, IPC_job, 0, &m);
 	buf_fini(&rcpts);
@@ -205,7 +213,11 @@ end_job(struct qmgr *q, const struct core_out *o, struct job *job,
 	struct core_job_rcpt *rcpts =
 	    mem_dup(o->job.rcpts, o->job.nrcpt * sizeof(*rcpts));
 	uint32_t n = o->job.nrcpt;
+	const struct core_conns unopened = { .open = -1, .usable = -1 };
 
+	if (o->job.may_open) {
+		core_conns_changed(q->core, o->job.path, &unopened);
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		outcome_local(
 		    q, job, rcpts[i].ordinal, rcpts[i].attempt, outcome, text);

@@ -157,6 +157,7 @@ outcome_core(struct qmgr *q, const struct core_out *o)
 		break;
 	case CORE_JOB:
 	case CORE_CANCEL:
+	case CORE_CLOSE:
 	case CORE_RESOLVE:
 	case CORE_MESSAGE_DONE:
 	case CORE_SEGMENT_EMPTY:

@@ -2,9 +2,11 @@
  * Who is at the other end of the channels, and what each may say.
  */
 
+#include "conns.h"
 #include "core_name.h"
 #include "dsn_due.h"
 #include "log.h"
+#include "map.h"
 #include "qmgr.h"
 #include "reports.h"
 #include "sources.h"
@@ -17,6 +19,7 @@ on_gone(void *arg)
 {
 	struct deliver *d = arg;
 
+	conns_lost(qmgr_self(), (unsigned)(d - qmgr_self()->delivers));
 	dispatch_lost(qmgr_self(), (unsigned)(d - qmgr_self()->delivers));
 }
 
@@ -34,7 +37,11 @@ deliver_up(struct qmgr *q, struct peer *p)
 		q->n_delivers = index + 1;
 	}
 	d = &q->delivers[index];
-	*d = (struct deliver){ .peer = p, .gone = d->gone };
+	*d = (struct deliver){ .peer = p,
+		.gone = d->gone,
+		.conns = d->conns,
+		.channel = d->channel };
+	conns_begin(q, index);
 	if (d->gone == NULL) {
 		d->gone = loop_timer_new(on_gone, d);
 	}
@@ -55,6 +62,7 @@ deliver_down(struct qmgr *q, struct peer *p)
 	}
 	d->peer = NULL;
 	d->is_reconciled = false;
+	conns_down(q, peer_index(p));
 	loop_timer_arm(d->gone, GONE_US);
 }
 
@@ -158,6 +166,7 @@ peers_fini(struct qmgr *q)
 {
 	for (unsigned i = 0; i < q->n_delivers; i++) {
 		loop_timer_free(&q->delivers[i].gone);
+		map_free(&q->delivers[i].conns, free);
 	}
 	loop_timer_free(&q->reconcile_timer);
 }
@@ -191,6 +200,15 @@ on_result(struct peer *p, uint32_t id, const void *m)
 	(void)id;
 	if (is_deliver(p)) {
 		outcome_result(qmgr_self(), p, m);
+	}
+}
+
+static void
+on_path_conns(struct peer *p, uint32_t id, const void *m)
+{
+	(void)id;
+	if (is_current_deliver(qmgr_self(), p)) {
+		conns_told(qmgr_self(), peer_index(p), m);
 	}
 }
 
@@ -313,6 +331,7 @@ on_source_plan(struct peer *p, uint32_t id, const void *m)
 const struct peer_handler qmgr_handlers[] = {
 	{ IPC_durable, on_durable },
 	{ IPC_result, on_result },
+	{ IPC_path_conns, on_path_conns },
 	{ IPC_running, on_running },
 	{ IPC_leaving, on_leaving },
 	{ IPC_reconciled, on_reconciled },

@@ -138,6 +138,7 @@ configure(const struct conf *conf, uint64_t seed, struct core_config *c)
 	c->concurrency_limit =
 	    (uint32_t)conf->smtp_destination_concurrency_limit;
 	c->rcpt_limit = (uint32_t)conf->smtp_destination_recipient_limit;
+	c->conn_share = (uint32_t)conf->connection_share_limit;
 }
 
 static int

@@ -45,6 +45,7 @@ struct shaping;
 struct sources;
 struct tenants;
 struct tls_sites;
+struct map;
 
 /* A deliver process by its index. */
 struct deliver {
@@ -57,6 +58,8 @@ struct deliver {
 	uint64_t wait_at;
 	uint64_t acked;
 	struct loop_timer *gone; /* its jobs are given up when it rings */
+	struct map *conns; /* struct conns by path; NULL: none (conns.c) */
+	unsigned channel;  /* how many there have been */
 };
 
 struct qmgr {

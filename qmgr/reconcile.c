@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "conns.h"
 #include "core_limits.h"
 #include "core_name.h"
 #include "core_view.h"
@@ -166,6 +167,7 @@ reconcile_done(struct qmgr *q, struct peer *p, const struct ipc_reconciled *m)
 		loop_timer_stop(d->gone);
 	}
 	/* What it had before and has not named is lost with the process. */
+	conns_settled(q, index);
 	dispatch_lost(q, index);
 	while ((job = jobs_next(q->jobs, &at)) != NULL) {
 		if (job->deliver == index) {

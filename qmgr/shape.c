@@ -14,6 +14,9 @@
 /* Of the recipients of a rate, so much at most in one transaction. */
 #define RCPT_PART 20u
 
+#define START_MAX_MS 1000u
+#define START_PART_MS 100u /* of each second of a rate's time */
+
 struct shape *
 shape_new(struct shaping *conf, const struct shape_env *env)
 {
@@ -156,6 +159,17 @@ shape_limits(const struct shape *s, enum core_level level, struct str name,
 
 /* ---- limits of the core ------------------------------------------------- */
 
+/* What a rate lets through begins within a tenth of its time, or a second. */
+static void
+soon(struct core_limits *l, uint32_t per_s)
+{
+	uint32_t ms = per_s < START_MAX_MS / START_PART_MS
+	    ? per_s * START_PART_MS
+	    : START_MAX_MS;
+
+	l->start_ms = l->start_ms == 0 || ms < l->start_ms ? ms : l->start_ms;
+}
+
 /*
  * A bucket that holds b and fills with r in a time lets b + r through in that
  * time at most: of n, b is kept for the burst and the rest comes evenly, one
@@ -170,7 +184,16 @@ to_core(const struct shaping_limits *l, bool is_paused, struct core_limits *out)
 		.window = l->window_start,
 		.window_max = l->window_limit,
 		.is_paused = is_paused };
+	if (l->connection_rate.n != 0) {
+		const struct shaping_rate *r = &l->connection_rate;
+
+		out->conn_burst = r->burst != 0 ? r->burst : 1;
+		out->rate_conns = r->n - out->conn_burst + 1;
+		out->rate_conn_s = r->per_s;
+		soon(out, r->per_s);
+	}
 	if (l->messages.n != 0) {
+		soon(out, l->messages.per_s);
 		out->burst = l->messages.burst != 0 ? l->messages.burst : 1;
 		out->rate_msgs = l->messages.n - out->burst + 1;
 		out->rate_s = l->messages.per_s;
@@ -183,6 +206,7 @@ to_core(const struct shaping_limits *l, bool is_paused, struct core_limits *out)
 							   : 1;
 		out->rate_rcpts = l->recipients.n - out->rcpt_burst + 1;
 		out->rate_rcpt_s = l->recipients.per_s;
+		soon(out, l->recipients.per_s);
 	}
 }
 

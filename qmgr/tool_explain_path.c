@@ -223,7 +223,8 @@ put_way(struct qmgr *q, struct tool *t, const struct way *w, bool is_any)
 	json_t *path =
 	    w->has_path ? tool_path_json(q, &w->path) : json_object();
 	char warm[80] = "";
-	char where[128] = "";
+	json_t *limit = json_object_get(path, "limited_by");
+	char where[256] = "";
 
 	if (w->ceiling != 0) {
 		(void)snprintf(warm, sizeof(warm),
@@ -232,9 +233,13 @@ put_way(struct qmgr *q, struct tool *t, const struct way *w, bool is_any)
 	}
 	if (w->has_path) {
 		(void)snprintf(where, sizeof(where),
-		    ", path %s with %u jobs, %u connections allowed",
-		    text_of(path, "state"), w->path.inflight,
-		    (unsigned)w->path.window);
+		    ", path %s with %u jobs, %u connections open of %u "
+		    "allowed%s%s%s%s",
+		    text_of(path, "state"), w->path.inflight, w->path.conns,
+		    (unsigned)w->path.window, limit != NULL ? ", held by " : "",
+		    limit != NULL ? text_of(limit, "what") : "",
+		    limit != NULL ? " of its " : "",
+		    limit != NULL ? text_of(limit, "of") : "");
 	} else {
 		(void)snprintf(where, sizeof(where), ", no path yet");
 	}

@@ -42,8 +42,10 @@ static const char *const stops[] = {
 	[CORE_STOP_PAUSED] = "suspended",
 	[CORE_STOP_SHUT] = "the source address is not in use",
 	[CORE_STOP_CONNECTIONS] = "connections",
+	[CORE_STOP_CONNECTION_RATE] = "connection_rate",
 	[CORE_STOP_MESSAGES] = "messages",
 	[CORE_STOP_RECIPIENTS] = "recipients",
+	[CORE_STOP_CEILING] = "the day's ceiling of its warm-up",
 };
 
 static json_t *
@@ -69,6 +71,8 @@ tool_path_json(struct qmgr *q, const struct core_path_view *v)
 	json_object_set_new(o, "queued", json_integer(v->queued));
 	json_object_set_new(o, "running", json_integer(v->inflight));
 	json_object_set_new(o, "connections", json_real(v->window));
+	json_object_set_new(o, "open", json_integer(v->conns));
+	json_object_set_new(o, "busy", json_integer(v->busy));
 	if (v->until_us != 0 && v->until_us != UINT64_MAX) {
 		json_object_set_new(o, "until",
 		    json_integer((json_int_t)(v->until_us / US_PER_S)));

@@ -3,6 +3,7 @@
  * bounded per turn, so that results and new mail are looked at in between.
  */
 #include "clock.h"
+#include "conns.h"
 #include "core_view.h"
 #include "qmgr.h"
 #include "tools.h"
@@ -27,6 +28,9 @@ act(struct qmgr *q, const struct core_out *o)
 		break;
 	case CORE_CANCEL:
 		dispatch_cancel(q, o);
+		break;
+	case CORE_CLOSE:
+		conns_close(q, o);
 		break;
 	case CORE_RESOLVE:
 		resolve_domain(q, o->domain);

@@ -87,18 +87,20 @@ print_site(json_t *s, void *arg)
 	const char *name = client_str(s, "site");
 
 	if (*is_first) {
-		printf("%-40s %-16s %-10s %8s %8s %6s\n", "-Site-", "-Source-",
-		    "-State-", "Queued", "Running", "Conns");
+		printf("%-40s %-16s %-10s %8s %8s %6s %6s\n", "-Site-",
+		    "-Source-", "-State-", "Queued", "Running", "Open",
+		    "Window");
 		*is_first = false;
 	}
 	if (name[0] == '\0') {
 		name = client_str(s, "domain");
 	}
-	printf("%-40s %-16s %-10s %8lld %8lld %6.1f\n",
+	printf("%-40s %-16s %-10s %8lld %8lld %6lld %6.1f\n",
 	    name[0] != '\0' ? name : client_str(s, "provider"),
 	    client_str(s, "source"), client_str(s, "state"),
 	    (long long)client_int(s, "queued"),
 	    (long long)client_int(s, "running"),
+	    (long long)client_int(s, "open"),
 	    json_real_value(json_object_get(s, "connections")));
 	print_details(s);
 }

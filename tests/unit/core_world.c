@@ -90,10 +90,49 @@ world_pass_s(struct world *w, uint32_t s)
 	world_pass(w, s * 1000000ULL);
 }
 
+void
+world_hang_up(struct world *w)
+{
+	struct core_path_view v;
+	uint32_t at = 0;
+
+	while (core_path_next(w->core, &at, &v)) {
+		int32_t n = (int32_t)v.conns;
+		const struct core_conns closed = {
+			.open = -n, .usable = -n, .ready = -n
+		};
+
+		core_conns_changed(w->core, v.path, &closed);
+	}
+}
+
+/* deliver opens and closes as it is told, at once. */
+static void
+connect(struct world *w)
+{
+	const struct core_conns opened = { .ready = 1 };
+	int32_t n = (int32_t)w->out.conns;
+	const struct core_conns closed = {
+		.open = -n, .usable = -n, .ready = -n, .asked = n
+	};
+
+	if (w->out.kind == CORE_JOB && w->out.job.may_open) {
+		core_conns_changed(w->core, w->out.job.path, &opened);
+	} else if (w->out.kind == CORE_CLOSE) {
+		core_conns_changed(w->core, w->out.path, &closed);
+	}
+}
+
 bool
 world_next(struct world *w)
 {
-	return core_next(w->core, &w->out);
+	if (!core_next(w->core, &w->out)) {
+		return false;
+	}
+	if (!w->is_silent) {
+		connect(w);
+	}
+	return true;
 }
 
 bool
@@ -131,6 +170,7 @@ world_take(const struct world *w, struct world_job *j)
 		.msg = w->out.msg,
 		.conn_limit = from->conn_limit,
 		.is_probe = from->is_probe,
+		.may_open = from->may_open,
 		.n = from->nrcpt };
 	assert_in_range(j->n, 1, WORLD_RCPTS);
 	for (uint32_t i = 0; i < j->n; i++) {
@@ -190,7 +230,14 @@ world_defer(struct world *w, const struct world_job *j)
 void
 world_refuse(struct world *w, const struct world_job *j)
 {
+	const struct core_conns gone = {
+		.open = -1, .usable = -1, .ready = -1
+	};
+
 	(void)world_result(w, j, OUTCOME_DEFERRED, CORE_FB_CONNECT);
+	if (!w->is_silent) {
+		core_conns_changed(w->core, j->path, &gone);
+	}
 }
 
 struct core_path_view

@@ -31,6 +31,7 @@ struct world_job {
 	uint32_t msg;
 	uint16_t conn_limit;
 	bool is_probe;
+	bool may_open;
 	uint32_t n;
 	uint16_t ordinal[WORLD_RCPTS];
 	uint32_t attempt[WORLD_RCPTS];
@@ -41,6 +42,7 @@ struct world {
 	uint64_t now_us;
 	uint64_t serial; /* of messages */
 	struct core_config conf;
+	bool is_silent;	     /* deliver says nothing of its connections */
 	struct core_out out; /* the latest */
 };
 
@@ -85,6 +87,9 @@ struct core_verdict world_deliver(struct world *w, const struct world_job *j);
 struct core_verdict world_defer(struct world *w, const struct world_job *j);
 /* The path could not connect. */
 void world_refuse(struct world *w, const struct world_job *j);
+
+/* deliver closes all connections. */
+void world_hang_up(struct world *w);
 
 /* The first path, as tools see it. */
 struct core_path_view world_path(struct world *w);

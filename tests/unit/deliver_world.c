@@ -120,6 +120,15 @@ peer_send(struct peer *p, enum ipc_type type, uint32_t id, const void *m)
 	bug_on(p != &qmgr);
 	if (type == IPC_result) {
 		keep_result(m);
+	} else if (type == IPC_path_conns) {
+		const struct ipc_path_conns *c = m;
+
+		world.conns_path = c->path;
+		world.open = c->open;
+		world.usable = c->usable;
+		world.ready = c->ready;
+		world.asked += c->asked;
+		world.n_told++;
 	} else if (type == IPC_running) {
 		const struct ipc_running *r = m;
 
@@ -544,6 +553,10 @@ world_job(const struct world_mail *m)
 		.conn_limit = m->conn_limit != 0 ? m->conn_limit : 10,
 		.conn_messages = m->conn_messages,
 		.conn_seconds = m->conn_seconds,
+		.may_open = !m->may_not_open,
+		.open_ms = m->open_ms,
+		.is_counted = m->is_counted,
+		.start_ms = m->start_ms,
 		.next_hop =
 		    str_of(m->next_hop != NULL ? m->next_hop : "example.net"),
 		.site = STR("mx.example"),

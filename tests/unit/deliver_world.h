@@ -54,6 +54,12 @@ struct world {
 	bool is_reconciled;
 	uint64_t reconciled_seq;
 	bool is_over;
+	uint64_t conns_path; /* what was told last of connections */
+	uint32_t open;
+	uint32_t usable;
+	uint32_t ready;
+	uint32_t asked; /* all that was answered */
+	unsigned n_told;
 };
 
 extern struct world world;
@@ -86,6 +92,10 @@ struct world_mail {
 	uint16_t conn_limit;
 	uint32_t conn_messages;
 	uint32_t conn_seconds;
+	bool may_not_open;
+	uint32_t open_ms;
+	bool is_counted;
+	uint32_t start_ms;
 	const char *next_hop;
 	const char *from;
 	const char *const *rcpts; /* ends with NULL */

@@ -263,6 +263,7 @@ take_outputs(struct days *s)
 			assert_in_range(s->nflying, 0, MAX_JOBS - 1);
 			*f = (struct flying){ .is_refused = is_down(s, site) };
 			f->j.id = w->out.job.id;
+			f->j.path = w->out.job.path;
 			f->j.n = 1;
 			f->j.ordinal[0] = w->out.job.rcpts[0].ordinal;
 			f->j.msg = (uint32_t)w->out.accept_lsn;
@@ -283,6 +284,7 @@ take_outputs(struct days *s)
 			s->mail[w->out.accept_lsn].is_over = 2;
 			break;
 		case CORE_CANCEL:
+		case CORE_CLOSE:
 		case CORE_SEGMENT_EMPTY:
 			break;
 		default:
@@ -323,6 +325,27 @@ land(struct days *s, struct flying *f)
 	}
 }
 
+/* Open connections, whatever they do, are never more than the limits say. */
+static void
+watch_connections(struct days *s)
+{
+	const struct watch *w = s->watch;
+	uint32_t of[WATCHES] = { 0 };
+	struct core_path_view v;
+	uint32_t at = 0;
+
+	while (core_path_next(s->w.core, &at, &v)) {
+		struct str name = core_site_name(s->w.core, v.site);
+
+		of[W_SITE_CONN] += str_is(name, "s4.example") ? v.conns : 0;
+		of[W_PROVIDER] += v.provider != CORE_NONE ? v.conns : 0;
+		of[W_SOURCE] += v.conns;
+	}
+	assert_in_range(of[W_SITE_CONN], 0, w[W_SITE_CONN].max_conn);
+	assert_in_range(of[W_PROVIDER], 0, w[W_PROVIDER].max_conn);
+	assert_in_range(of[W_SOURCE], 0, w[W_SOURCE].max_conn);
+}
+
 static void
 land_all(struct days *s)
 {
@@ -344,7 +367,7 @@ check_week(const struct days *s)
 	assert_in_range(s->up_delay_us / 1000000, 1, 3 * 1200);
 	assert_in_range(s->throttled, 1000, MAX_MAIL);
 	assert_int_equal(s->watch[W_SITE_CONN].most, 2);
-	assert_int_equal(s->watch[W_PROVIDER].most, 3);
+	assert_in_range(s->watch[W_PROVIDER].most, 2, 3);
 	assert_in_range(s->watch[W_ACCOUNT].most, 6, 12);
 	print_message("# %u messages, %u expired, %u throttled, slowest %u s\n",
 	    s->nmail, s->expired, s->throttled,
@@ -371,6 +394,7 @@ test_core_a_week_of_outages_and_throttling_exceeds_no_limit_and_delays_only_its_
 			send(&s);
 		}
 		take_outputs(&s);
+		watch_connections(&s);
 		world_pass(&s.w, TICK_US);
 		land_all(&s);
 	}

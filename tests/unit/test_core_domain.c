@@ -177,6 +177,7 @@ test_core_names_that_nothing_needs_are_forgotten(void **state)
 		(void)world_deliver(&w, &j);
 	}
 	(void)world_count(&w, CORE_MESSAGE_DONE);
+	world_hang_up(&w);
 	for (unsigned i = 0; i < 200; i++) {
 		world_pass_s(&w, 60);
 	}
