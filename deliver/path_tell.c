@@ -25,6 +25,7 @@ tell(struct path *p, unsigned open, unsigned usable, unsigned ready)
 	const struct ipc_path_conns m = {
 		.path = p->key,
 		.site = str_of(p->site),
+		.provider = str_of(p->provider),
 		.source_ip = str_of(p->source_ip),
 		.open = open,
 		.usable = usable,

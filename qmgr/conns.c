@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core_name.h"
 #include "map.h"
 #include "paths.h"
 #include "qmgr.h"
@@ -91,6 +92,7 @@ static uint32_t
 core_path(struct qmgr *q, const struct ipc_path_conns *m)
 {
 	uint32_t source = sources_default(q);
+	uint32_t site;
 
 	if (m->path <= UINT32_MAX) {
 		return (uint32_t)m->path;
@@ -101,7 +103,11 @@ core_path(struct qmgr *q, const struct ipc_path_conns *m)
 			break;
 		}
 	}
-	return core_path_named(q->core, paths_site(q, m->site), source);
+	site = paths_site(q, m->site);
+	/* Until its mail is resolved nobody else says whose site it is. */
+	core_site_belongs(
+	    q->core, site, paths_provider(q, m->site, m->provider));
+	return core_path_named(q->core, site, source);
 }
 
 void

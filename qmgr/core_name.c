@@ -196,6 +196,14 @@ site_provider(struct core *core, uint32_t site, uint32_t provider)
 	count_conns(core, s, 1);
 }
 
+void
+core_site_belongs(struct core *core, uint32_t site, uint32_t provider)
+{
+	if (site_at(core, site)->provider == NIL) {
+		site_provider(core, site, provider);
+	}
+}
+
 /* ---- what nothing refers to any more ------------------------------------ */
 
 static void

@@ -25,6 +25,9 @@ uint32_t core_domain(struct core *core, struct str name);
 uint32_t core_site(struct core *core, struct str name, bool *is_new);
 uint32_t core_provider(struct core *core, struct str name, bool *is_new);
 
+/* Recovery: the site's provider, until an answer says another one. */
+void core_site_belongs(struct core *core, uint32_t site, uint32_t provider);
+
 /* The number or CORE_NONE; adds nothing. */
 uint32_t core_domain_find(const struct core *core, struct str name);
 uint32_t core_site_find(const struct core *core, struct str name);

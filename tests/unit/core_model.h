@@ -58,6 +58,7 @@ struct m_gate {
 	uint64_t over_until_us;
 	uint64_t tat_us;
 	uint64_t rcpt_tat_us;
+	uint64_t conn_tat_us;
 	uint32_t inflight;
 	bool is_out; /* a source taken out */
 };
@@ -83,6 +84,10 @@ struct m_path {
 	double cohorts;
 	uint32_t inflight;
 	uint32_t failures;
+	uint32_t conns; /* as core_conns_changed was told */
+	uint32_t usable;
+	uint32_t ready;
+	uint32_t closing;
 };
 
 struct m_domain {
@@ -182,6 +187,14 @@ const struct core_limits *m_limits(
 uint32_t m_used(const struct model *m, const struct m_tenant *t);
 bool m_tenant_open(const struct model *m, uint32_t account, uint32_t sub);
 bool m_path_open(const struct model *m, int site, int source);
+/* A connection more is allowed by this limit, of a site, provider or source. */
+bool m_conn_open(const struct model *m, const struct m_gate *g);
+/* ... by all of them. */
+bool m_may_open(const struct model *m, int site, int source);
+/* Limits of connections that a path passes, at most M_GATES. */
+unsigned m_conn_gates(
+    const struct model *m, int site, int source, const struct m_gate **out);
+uint32_t m_kept(const struct m_path *p);
 uint32_t m_capacity(const struct model *m, const struct m_path *p);
 /* Whether it could be in a job now, by every rule. */
 bool m_could_go(

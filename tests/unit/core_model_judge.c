@@ -84,6 +84,51 @@ check_path(struct model *m, const struct core_job *j, int site)
 	M_CHECK(m, site_limit == 0 || j->conn_limit <= site_limit);
 }
 
+/* A job opens a connection where one more is allowed, or goes over one that
+ * there is, or waits behind one. */
+static void
+check_conns(struct model *m, const struct core_job *j, int site)
+{
+	struct m_path *p = &m->paths[site][j->source];
+	const struct m_gate *gates[M_GATES];
+	unsigned n = m_conn_gates(m, site, (int)j->source, gates);
+
+	if (!j->may_open) {
+		M_CHECK(m, p->inflight < m->conf.credit * m_kept(p));
+		return;
+	}
+	M_CHECK(m, m_may_open(m, site, (int)j->source));
+	p->conns++;
+	p->usable++;
+	for (unsigned i = 0; i < n; i++) {
+		const struct core_limits *l = m_limits(m, gates[i]);
+		struct m_gate *g = (struct m_gate *)(uintptr_t)gates[i];
+
+		if (l->rate_conns > 0 && l->rate_conn_s > 0) {
+			g->conn_tat_us =
+			    (g->conn_tat_us > m->now_us ? g->conn_tat_us
+							: m->now_us) +
+			    (l->rate_conn_s * 1000000ULL + l->rate_conns - 1) /
+				l->rate_conns;
+		}
+	}
+}
+
+static void
+judge_close(struct model *m, const struct core_out *out)
+{
+	for (int i = 0; i < M_SITES * M_SOURCES; i++) {
+		struct m_path *p = &m->paths[i / M_SOURCES][i % M_SOURCES];
+
+		if (p->is_seen && p->number == out->path) {
+			p->closing += out->conns;
+			M_CHECK(m, out->conns > 0 && p->closing <= p->ready);
+			return;
+		}
+	}
+	M_CHECK(m, false);
+}
+
 static void
 check_burst(struct model *m, const struct m_job *j, uint32_t nrcpt)
 {
@@ -114,6 +159,7 @@ judge_job(struct model *m, const struct core_out *out)
 	M_CHECK(m, j->nrcpt >= 1 && j->nrcpt <= m->conf.rcpt_limit);
 	M_CHECK(m, (msg->m.flags & CORE_SINGLE) == 0 || j->nrcpt == 1);
 	check_path(m, j, site);
+	check_conns(m, j, site);
 	M_CHECK(m, is_first(m, msg, &msg->rcpts[j->rcpts[0].ordinal]));
 	job = m_enter(m, j->id, msg, site, (int)j->source);
 	check_burst(m, job, j->nrcpt);
@@ -315,6 +361,9 @@ model_judge(struct model *m, const struct core_out *out)
 		break;
 	case CORE_CANCEL:
 		break;
+	case CORE_CLOSE:
+		judge_close(m, out);
+		break;
 	case CORE_RESOLVE:
 		judge_question(m, out);
 		break;
@@ -464,6 +513,7 @@ compare_path(struct model *m, const struct core_path_view *v)
 	const struct m_path *p = &m->paths[site][v->source];
 
 	M_CHECK(m, v->inflight == p->inflight && v->failures == p->failures);
+	M_CHECK(m, v->conns == p->conns);
 	M_CHECK(
 	    m, v->window > p->window - 1e-9 && v->window < p->window + 1e-9);
 	M_CHECK(m, (v->state == CORE_PATH_DEAD) == (p->state == M_DEAD));

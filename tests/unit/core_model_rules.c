@@ -55,6 +55,81 @@ m_capacity(const struct model *m, const struct m_path *p)
 	return p->state == M_PROBING ? 1 : m->conf.credit * (uint32_t)p->window;
 }
 
+uint32_t
+m_kept(const struct m_path *p)
+{
+	return p->usable > p->closing ? p->usable - p->closing : 0;
+}
+
+unsigned
+m_conn_gates(
+    const struct model *m, int site, int source, const struct m_gate **out)
+{
+	int provider = m->site_provider[site];
+	unsigned n = 0;
+
+	out[n++] = &m->sources[source];
+	out[n++] = &m->sites[site];
+	out[n++] = &m->sites_from[site][source];
+	if (provider >= 0) {
+		out[n++] = &m->providers[provider];
+		out[n++] = &m->providers_from[provider][source];
+	}
+	return n;
+}
+
+/* Connections that count there. */
+static uint32_t
+conns_at(const struct model *m, const struct m_gate *g)
+{
+	uint32_t conns = 0;
+
+	for (int site = 0; site < M_SITES; site++) {
+		for (int source = 0; source < M_SOURCES; source++) {
+			const struct m_gate *gates[M_GATES];
+			unsigned n = m_conn_gates(m, site, source, gates);
+
+			for (unsigned i = 0; i < n; i++) {
+				conns += gates[i] == g
+				    ? m->paths[site][source].conns
+				    : 0;
+			}
+		}
+	}
+	return conns;
+}
+
+bool
+m_conn_open(const struct model *m, const struct m_gate *g)
+{
+	const struct core_limits *l = m_limits(m, g);
+	uint64_t one, slack;
+
+	if (l->max_conn > 0 && conns_at(m, g) >= l->max_conn) {
+		return false;
+	}
+	if (l->rate_conns == 0 || l->rate_conn_s == 0) {
+		return true;
+	}
+	one = (l->rate_conn_s * 1000000ULL + l->rate_conns - 1) / l->rate_conns;
+	slack = l->conn_burst > 1 ? one * (l->conn_burst - 1) : 0;
+	return g->conn_tat_us <= m->now_us + slack;
+}
+
+bool
+m_may_open(const struct model *m, int site, int source)
+{
+	const struct m_gate *gates[M_GATES];
+	unsigned n = m_conn_gates(m, site, source, gates);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!m_conn_open(m, gates[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool
 m_path_open(const struct model *m, int site, int source)
 {
@@ -139,6 +214,23 @@ has_its_share(const struct model *m, int site, int pool, uint32_t account)
 	return jobs_of(m, site, pool, account) >= (share < 2 ? 2 : share);
 }
 
+/* A connection waits for it, or it has none and may open one. More than that,
+ * and to give out ahead, is the core's choice. */
+static bool
+must_go(const struct model *m, int site, int source)
+{
+	const struct m_path *p = &m->paths[site][source];
+	uint32_t window = p->state == M_PROBING ? 1 : (uint32_t)p->window;
+
+	if (p->inflight >= window) {
+		return false;
+	}
+	if (p->inflight == 0 && m_kept(p) == 0) {
+		return m_may_open(m, site, source);
+	}
+	return p->ready > p->inflight + p->closing;
+}
+
 bool
 m_could_go(
     const struct model *m, const struct m_message *msg, const struct m_rcpt *r)
@@ -151,7 +243,8 @@ m_could_go(
 		return false;
 	}
 	for (int s = 0; s < M_SOURCES; s++) {
-		if (m_pool_of[s] == pool && m_path_open(m, r->site, s)) {
+		if (m_pool_of[s] == pool && m_path_open(m, r->site, s) &&
+		    must_go(m, r->site, s)) {
 			return true;
 		}
 	}

@@ -157,6 +157,94 @@ test_core_waiting_paths_of_a_provider_take_turns(void **state)
 }
 
 static void
+test_core_an_idle_connection_counts_until_another_path_needs_its_place(
+    void **state)
+{
+	const struct core_conns closed = {
+		.open = -1, .usable = -1, .ready = -1, .asked = 1
+	};
+	struct world w;
+	struct world_job j;
+	uint32_t p, d[2];
+
+	(void)state;
+	world_init(&w, NULL);
+	p = core_provider(w.core, STR("provider"), NULL);
+	limit(&w, CORE_LEVEL_PROVIDER, p, 0,
+	    (struct core_limits){ .max_conn = 1 });
+	d[0] = world_domain(&w, "a.example");
+	d[1] = world_domain(&w, "b.example");
+	core_site_answer(w.core, d[0], CORE_ANSWER_SITE, 1, p, UINT32_MAX);
+	core_site_answer(w.core, d[1], CORE_ANSWER_SITE, 2, p, UINT32_MAX);
+	(void)world_mail(&w, 1, d[0]);
+	assert_true(world_job(&w, &j));
+	assert_true(j.may_open);
+	(void)world_deliver(&w, &j);
+	w.is_silent = true;
+	(void)world_mail(&w, 1, d[1]);
+	assert_true(world_find(&w, CORE_CLOSE));
+	assert_int_equal(w.out.path, j.path);
+	assert_int_equal(w.out.conns, 1);
+	assert_false(world_find(&w, CORE_JOB));
+	core_conns_changed(w.core, j.path, &closed);
+	assert_true(world_job(&w, &j));
+	assert_true(j.may_open);
+	world_fini(&w);
+}
+
+static void
+test_core_new_connections_are_spread_evenly_and_open_ones_go_on(void **state)
+{
+	const struct core_limits l = { .rate_conns = 6, .rate_conn_s = 60 };
+	const struct core_conns gone = {
+		.open = -1, .usable = -1, .ready = -1
+	};
+	struct world w;
+	struct world_job j[8];
+
+	(void)state;
+	limit(&w, CORE_LEVEL_SITE, crowd(&w), 0, l);
+	/* One opens, and one more goes behind it. */
+	assert_int_equal(world_jobs(&w, j, 8), 2);
+	assert_true(j[0].may_open);
+	assert_false(j[1].may_open);
+	(void)world_deliver(&w, &j[0]);
+	(void)world_deliver(&w, &j[1]);
+	core_conns_changed(w.core, j[0].path, &gone);
+	assert_false(world_find(&w, CORE_JOB));
+	world_pass(&w, 9999999);
+	assert_false(world_find(&w, CORE_JOB));
+	world_pass(&w, 1);
+	assert_int_equal(world_jobs(&w, j, 1), 1);
+	assert_true(j[0].may_open);
+	world_fini(&w);
+}
+
+static void
+test_core_nothing_is_given_out_ahead_under_a_rate_or_where_jobs_came_back(
+    void **state)
+{
+	const struct core_limits rate = {
+		.rate_msgs = 100, .rate_s = 1, .burst = 50, .window_max = 1
+	};
+	struct world w;
+	struct world_job j[8];
+
+	(void)state;
+	limit(&w, CORE_LEVEL_SITE, crowd(&w), 0, rate);
+	assert_int_equal(world_jobs(&w, j, 8), 1);
+	world_fini(&w);
+	limit(&w, CORE_LEVEL_SITE, crowd(&w), 0,
+	    (struct core_limits){ .window_max = 1 });
+	assert_int_equal(world_jobs(&w, j, 8), 2);
+	assert_int_equal(core_job_return(w.core, j[1].id), 0);
+	assert_false(world_find(&w, CORE_JOB));
+	(void)world_deliver(&w, &j[0]);
+	assert_int_equal(world_jobs(&w, j, 8), 2);
+	world_fini(&w);
+}
+
+static void
 test_core_limits_of_a_connection_are_told_with_the_job(void **state)
 {
 	struct world w;
@@ -385,6 +473,12 @@ main(void)
 		    test_core_a_rate_below_a_second_is_not_exceeded_either),
 		cmocka_unit_test(
 		    test_core_waiting_paths_of_a_provider_take_turns),
+		cmocka_unit_test(
+		    test_core_an_idle_connection_counts_until_another_path_needs_its_place),
+		cmocka_unit_test(
+		    test_core_new_connections_are_spread_evenly_and_open_ones_go_on),
+		cmocka_unit_test(
+		    test_core_nothing_is_given_out_ahead_under_a_rate_or_where_jobs_came_back),
 		cmocka_unit_test(
 		    test_core_limits_of_a_connection_are_told_with_the_job),
 		cmocka_unit_test(test_core_an_override_ends_by_itself),

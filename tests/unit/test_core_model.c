@@ -200,6 +200,37 @@ do_result(struct model *m)
 	}
 }
 
+/* deliver opens, ends or closes a connection, or does what it was asked. */
+static void
+do_conns(struct model *m)
+{
+	struct m_path *p = &m->paths[rnd(M_SITES)][rnd(M_SOURCES)];
+	struct core_conns by = { 0 };
+
+	if (p->conns == 0) {
+		return;
+	}
+	if (p->usable > p->ready && chance(60)) {
+		by.ready = 1;
+	} else if (p->conns > p->usable && chance(50)) {
+		by.open = -1; /* the server has closed it */
+	} else if (p->closing > 0) {
+		by.asked = 1;
+		by.ready = p->ready > 0 && chance(80) ? -1 : 0;
+		by.usable = by.ready;
+		by.open = chance(50) ? by.ready : 0;
+	} else if (p->usable > 0 && chance(30)) {
+		by.ready = p->ready == p->usable ? -1 : 0;
+		by.usable = -1;
+		by.open = chance(50) ? -1 : 0;
+	}
+	core_conns_changed(m->core, p->number, &by);
+	p->conns += (uint32_t)by.open;
+	p->usable += (uint32_t)by.usable;
+	p->ready += (uint32_t)by.ready;
+	p->closing -= (uint32_t)by.asked;
+}
+
 static void
 do_return(struct model *m)
 {
@@ -329,6 +360,9 @@ do_limits(struct model *m)
 
 	if (chance(40)) {
 		l.max_conn = rnd(4);
+		l.rate_conns = rnd(5);
+		l.rate_conn_s = rnd(60);
+		l.conn_burst = rnd(4);
 		l.rate_msgs = rnd(5);
 		l.rate_s = rnd(60);
 		l.burst = rnd(4);
@@ -629,8 +663,9 @@ event(struct model *m)
 		uint32_t percent;
 		void (*act)(struct model *);
 	} acts[] = {
-		{ 24, do_add },
-		{ 34, do_result },
+		{ 20, do_add },
+		{ 26, do_result },
+		{ 12, do_conns },
 		{ 16, do_time },
 		{ 12, do_answer },
 		{ 3, do_limits },
