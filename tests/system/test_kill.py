@@ -219,7 +219,7 @@ def test_master_killed_under_load_loses_nothing(boat, receiver):
     print(f"master: {kills} kills, {len(duplicates)} duplicates; failures: {dict(load.replies())}")
     assert book.altered() == []
     assert book.unknown() == set()
-    assert sum(duplicates.values()) <= CONCURRENCY * kills
+    assert sum(duplicates.values()) <= JOBS * kills  # deliver may outlive qmgr
     boat.wait_queue_empty(PATIENCE)
 
 
