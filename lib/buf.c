@@ -54,32 +54,17 @@ buf_fini(struct buf *b)
 	*b = (struct buf){ 0 };
 }
 
-uint8_t *
-buf_reserve(struct buf *b, size_t n)
+void
+buf_grow(struct buf *b, size_t n)
 {
-	size_t cap = b->cap;
+	size_t cap = b->cap < 256 ? 256 : b->cap;
 
 	bug_on(n > SIZE_MAX / 4 - b->len);
-	if (cap - b->len < n) {
-		if (cap < 256) {
-			cap = 256;
-		}
-		while (cap - b->len < n) {
-			cap *= 2;
-		}
-		b->p = mem_resize(b->p, cap);
-		b->cap = cap;
+	while (cap - b->len < n) {
+		cap *= 2;
 	}
-	return b->p + b->len;
-}
-
-void
-buf_add(struct buf *b, const void *p, size_t n)
-{
-	if (n != 0) {
-		memcpy(buf_reserve(b, n), p, n);
-		b->len += n;
-	}
+	b->p = mem_resize(b->p, cap);
+	b->cap = cap;
 }
 
 void
@@ -115,44 +100,6 @@ buf_zero(struct buf *b, size_t n)
 {
 	memset(buf_reserve(b, n), 0, n);
 	b->len += n;
-}
-
-void
-buf_u8(struct buf *b, uint8_t v)
-{
-	buf_add(b, &v, 1);
-}
-
-void
-buf_u16(struct buf *b, uint16_t v)
-{
-	uint8_t *p = buf_reserve(b, 2);
-
-	p[0] = (uint8_t)v;
-	p[1] = (uint8_t)(v >> 8);
-	b->len += 2;
-}
-
-void
-buf_u32(struct buf *b, uint32_t v)
-{
-	uint8_t *p = buf_reserve(b, 4);
-
-	for (int i = 0; i < 4; i++) {
-		p[i] = (uint8_t)(v >> (8 * i));
-	}
-	b->len += 4;
-}
-
-void
-buf_u64(struct buf *b, uint64_t v)
-{
-	uint8_t *p = buf_reserve(b, 8);
-
-	for (int i = 0; i < 8; i++) {
-		p[i] = (uint8_t)(v >> (8 * i));
-	}
-	b->len += 8;
 }
 
 void

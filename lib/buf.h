@@ -6,8 +6,10 @@
 #ifndef LIB_BUF_H
 #define LIB_BUF_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "attr.h"
 #include "str.h"
@@ -21,20 +23,61 @@ struct buf {
 /* Frees the memory and leaves an empty buffer. */
 void buf_fini(struct buf *b);
 
+/* Makes room for n more bytes, which there is not. */
+void buf_grow(struct buf *b, size_t n);
+
 /* Room for n more bytes; returns where they go. len does not change. */
-uint8_t *buf_reserve(struct buf *b, size_t n);
+static inline uint8_t *
+buf_reserve(struct buf *b, size_t n)
+{
+	if (b->cap - b->len < n) {
+		buf_grow(b, n);
+	}
+	return b->p + b->len;
+}
 
 /* Append bytes, a C string, formatted text, n zero bytes. */
-void buf_add(struct buf *b, const void *p, size_t n);
+static inline void
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (n != 0) {
+		memcpy(buf_reserve(b, n), p, n);
+		b->len += n;
+	}
+}
+
 void buf_puts(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_zero(struct buf *b, size_t n);
 
 /* Append little-endian integers. */
-void buf_u8(struct buf *b, uint8_t v);
-void buf_u16(struct buf *b, uint16_t v);
-void buf_u32(struct buf *b, uint32_t v);
-void buf_u64(struct buf *b, uint64_t v);
+static inline void
+buf_u8(struct buf *b, uint8_t v)
+{
+	*buf_reserve(b, 1) = v;
+	b->len++;
+}
+
+static inline void
+buf_u16(struct buf *b, uint16_t v)
+{
+	v = htole16(v);
+	buf_add(b, &v, sizeof(v));
+}
+
+static inline void
+buf_u32(struct buf *b, uint32_t v)
+{
+	v = htole32(v);
+	buf_add(b, &v, sizeof(v));
+}
+
+static inline void
+buf_u64(struct buf *b, uint64_t v)
+{
+	v = htole64(v);
+	buf_add(b, &v, sizeof(v));
+}
 
 /* Remove n bytes from the front (n <= len). */
 void buf_drop(struct buf *b, size_t n);
