@@ -26,6 +26,8 @@
 #define BATCH_BYTES (4u * 1024 * 1024)
 /* Fewer changes than this are read from the journal as quickly. */
 #define FACTS_MIN 1000
+/* A message that did not change is written again for so many changes. */
+#define MESSAGES_PER_FACT 4
 /* To read these from the journal takes a tenth of a second. */
 #define FACTS_AT_STOP 100000
 /* But a few changes are not left to the journal for ever: it must end. */
@@ -45,6 +47,8 @@ struct checkpoint {
 	uint64_t messages;
 	uint64_t oldest_lsn; /* of a live message */
 	struct buf rec;
+	struct buf rcpts; /* of one message */
+	struct buf dsn;
 	bool is_creating;
 	bool is_failed;
 };
@@ -142,16 +146,16 @@ put_message(struct qmgr *q, uint32_t msg)
 {
 	struct checkpoint *c = q->checkpoint;
 	const struct note *note = notes_at(q->notes, msg);
-	struct buf rcpts = { 0 };
-	struct buf dsn = { 0 };
 	struct core_message m;
 	uint32_t n;
 
 	if (core_message_get(q->core, msg, &m, &n) < 0 || m.accept_lsn == 0) {
 		return; /* the journal behind start_lsn has it */
 	}
-	put_rcpts(q, msg, &rcpts);
-	dsn_collect(q, msg, &dsn);
+	c->rcpts.len = 0;
+	put_rcpts(q, msg, &c->rcpts);
+	c->dsn.len = 0;
+	dsn_collect(q, msg, &c->dsn);
 	put(q, CKP_message,
 	    &(struct ckp_message){
 		.msgid = m.id,
@@ -173,15 +177,13 @@ put_message(struct qmgr *q, uint32_t msg)
 		.reason = note->reason,
 		.return_domain = notes_name(q->notes, note->return_domain),
 		.pool = sources_pool_name(q, m.pool),
-		.dsn = buf_str(&dsn),
-		.rcpts = buf_str(&rcpts),
+		.dsn = buf_str(&c->dsn),
+		.rcpts = buf_str(&c->rcpts),
 	    });
 	c->messages++;
 	if (m.accept_lsn < c->oldest_lsn) {
 		c->oldest_lsn = m.accept_lsn;
 	}
-	buf_fini(&rcpts);
-	buf_fini(&dsn);
 }
 
 static void
@@ -483,13 +485,31 @@ checkpoint_at_stop(struct qmgr *q)
 	}
 }
 
+/*
+ * So many changes pay for a checkpoint: what it writes grows with the queue,
+ * and to read a change from the journal takes no longer than to read a message
+ * from a checkpoint. So a long queue costs the same for each new message as a
+ * short one, and a start a quarter more.
+ */
+static uint64_t
+facts_wanted(const struct qmgr *q)
+{
+	struct core_stats stats;
+	uint64_t n;
+
+	core_stats_get(q->core, &stats);
+	n = stats.messages / MESSAGES_PER_FACT;
+	return n > FACTS_MIN ? n : FACTS_MIN;
+}
+
 static bool
 is_due(const struct qmgr *q)
 {
 	uint64_t age = clock_mono_us() - q->checkpoint->begun_us;
 
 	return jrn_is_ok(q->jrn) &&
-	    (q->facts >= FACTS_MIN || (q->facts != 0 && age > FEW_FACTS_US));
+	    (q->facts >= facts_wanted(q) ||
+		(q->facts != 0 && age > FEW_FACTS_US));
 }
 
 static void
@@ -533,6 +553,8 @@ checkpoint_fini(struct qmgr *q)
 	loop_timer_free(&c->timer);
 	loop_timer_free(&c->slice);
 	buf_fini(&c->rec);
+	buf_fini(&c->rcpts);
+	buf_fini(&c->dsn);
 	free(c);
 	q->checkpoint = NULL;
 }

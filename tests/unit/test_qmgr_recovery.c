@@ -134,6 +134,50 @@ test_a_damaged_checkpoint_is_not_believed(void **state)
 	assert_same_after(restart);
 }
 
+static void
+read_current(char name[16])
+{
+	FILE *f = fopen("ckp/CURRENT", "r");
+
+	assert_non_null(f);
+	assert_non_null(fgets(name, 16, f));
+	(void)fclose(f);
+}
+
+/* Whether so many changes are enough for the next checkpoint. */
+static bool
+is_written_again_for(uint64_t facts)
+{
+	char before[16];
+	char after[16];
+
+	read_current(before);
+	w.q->facts = facts;
+	fake_loop_pass(60 * US_PER_S);
+	world_settle();
+	read_current(after);
+	return strcmp(before, after) != 0;
+}
+
+static void
+test_a_long_queue_is_written_again_for_many_changes_only(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 6000; i++) {
+		(void)world_mail(seg,
+		    &(struct world_mail){ .rcpts = { "later@five.test" },
+			.not_before_us = clock_wall_us() + 7200 * US_PER_S });
+		if (i % 50 == 0) {
+			world_sync(seg, false);
+		}
+	}
+	world_sync(seg, false);
+	world_checkpoint();
+	assert_false(is_written_again_for(1400)); /* 1000 do for a short one */
+	assert_true(is_written_again_for(1600));
+	assert_same_after(restart);
+}
+
 /* Work goes on between the slices of a checkpoint. */
 static void
 test_a_checkpoint_written_during_work_is_right(void **state)
@@ -388,6 +432,7 @@ main(void)
 		T(test_a_checkpoint_and_the_rest_give_the_same_queue),
 		T(test_a_checkpoint_needs_no_older_journal),
 		T(test_a_damaged_checkpoint_is_not_believed),
+		T(test_a_long_queue_is_written_again_for_many_changes_only),
 		T(test_a_checkpoint_written_during_work_is_right),
 		T(test_a_killed_qmgr_repeats_no_running_delivery),
 		T(test_a_result_not_acknowledged_is_taken_by_the_next_qmgr),
