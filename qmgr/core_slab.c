@@ -6,14 +6,28 @@
 #include <sys/mman.h>
 
 #define FIRST_BUCKETS 256u
+/* What is below is in small pages, so that a short queue takes little. */
+#define SMALL_BYTES (2u * 1024 * 1024)
 
+/*
+ * Each message of a long queue is somewhere else: in small pages, finding the
+ * page takes as long as the message. Where there are no large ones it works as
+ * well.
+ */
 void *
 slab_reserve(size_t bytes)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+	uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED) {
+		return NULL;
+	}
+	if (bytes > SMALL_BYTES) {
+		(void)madvise(
+		    p + SMALL_BYTES, bytes - SMALL_BYTES, MADV_HUGEPAGE);
+	}
+	return p;
 }
 
 void
