@@ -215,10 +215,10 @@ leave_opening(struct session *s)
 	if (s->is_opening) {
 		TAILQ_REMOVE(&s->path->opening, s, link);
 		s->is_opening = false;
+		path_touch(s->path); /* qmgr hears that it is ready */
 	}
 }
 
-/* Waits for the process's limit. */
 static void
 starve(struct path *p)
 {
