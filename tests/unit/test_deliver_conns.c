@@ -1,0 +1,240 @@
+/*
+ * Connections that qmgr counts, as deliver opens, tells of and closes them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "deliver_world.h"
+#include "fake_loop.h"
+#include "outcome.h"
+
+#define CONTENT STR("Subject: x\r\n\r\ntext\r\n")
+
+static int
+setup(void **state)
+{
+	(void)state;
+	world_start("");
+	world_host("mx.example", 10, "192.0.2.1");
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	world_stop();
+	return 0;
+}
+
+static void
+give_job(uint64_t job, uint16_t conn_limit)
+{
+	world_job(&(struct world_mail){
+	    .job = job, .conn_limit = conn_limit, .content = CONTENT });
+	world_settle();
+}
+
+static void
+say(unsigned conn, const char *text)
+{
+	world_send(conn, text, strlen(text));
+	world_settle();
+}
+
+/* The server takes one message after the dialogue is open. */
+static void
+take(unsigned conn)
+{
+	say(conn, "250 ok\r\n250 ok\r\n354 go\r\n");
+	say(conn, "250 2.0.0 taken\r\n");
+}
+
+static void
+hello(unsigned conn)
+{
+	say(conn, "220 mx\r\n");
+	say(conn, "250-mx\r\n250 PIPELINING\r\n");
+}
+
+/* A job over the connections that there are. */
+static void
+give_over_open(uint64_t job, uint32_t path)
+{
+	world_job(&(struct world_mail){ .job = job,
+	    .path = path,
+	    .may_not_open = true,
+	    .is_counted = true,
+	    .content = CONTENT });
+	world_settle();
+}
+
+static void
+open_counted(uint64_t job)
+{
+	world_job(&(struct world_mail){
+	    .job = job, .is_counted = true, .content = CONTENT });
+	world_settle();
+	hello(0);
+}
+
+static void
+test_deliver_tells_when_connections_change_and_not_when_they_are_reused(
+    void **state)
+{
+	unsigned n;
+
+	(void)state;
+	give_job(1, 1);
+	assert_int_equal(world.open, 1);
+	assert_int_equal(world.ready, 0);
+	hello(0);
+	assert_int_equal(world.ready, 1);
+	take(0);
+	n = world.n_told;
+	give_over_open(2, 1);
+	take(0);
+	assert_int_equal(world.n_results, 2);
+	assert_int_equal(world.n_told, n);
+}
+
+static void
+test_deliver_job_that_may_not_open_and_finds_nothing_open_goes_back(
+    void **state)
+{
+	(void)state;
+	give_over_open(1, 1);
+	assert_int_equal(world.n_conns, 0);
+	assert_int_equal(world.results[0].m.outcome, OUTCOME_RETURNED);
+}
+
+static void
+test_deliver_counted_connection_counts_until_the_server_has_closed(void **state)
+{
+	const struct ipc_conn_close m = { .path = 1, .count = 1 };
+
+	(void)state;
+	open_counted(1);
+	take(0);
+	world_tell(IPC_conn_close, &m);
+	world_settle();
+	assert_int_equal(world.asked, 1);
+	assert_int_equal(world.usable, 0);
+	assert_int_equal(world.open, 1);
+	assert_false(world.conns[0].is_closed);
+	world_close(0);
+	world_settle();
+	assert_int_equal(world.open, 0);
+}
+
+static void
+test_deliver_asked_to_close_what_is_in_use_answers_and_goes_on(void **state)
+{
+	const struct ipc_conn_close m = { .path = 1, .count = 1 };
+
+	(void)state;
+	open_counted(1);
+	world_tell(IPC_conn_close, &m);
+	world_settle();
+	assert_int_equal(world.asked, 1);
+	assert_int_equal(world.open, 1);
+	take(0);
+	assert_int_equal(world.results[0].m.outcome, OUTCOME_DELIVERED);
+}
+
+static void
+test_deliver_job_comes_back_from_behind_a_connection_that_hangs(void **state)
+{
+	(void)state;
+	open_counted(1);
+	give_over_open(2, 1);
+	assert_int_equal(world.n_results, 0);
+	fake_loop_pass(3 * US_PER_S);
+	world_settle();
+	assert_int_equal(world.n_results, 1);
+	assert_int_equal(world.results[0].m.job, 2);
+	assert_int_equal(world.results[0].m.outcome, OUTCOME_RETURNED);
+}
+
+static void
+test_deliver_begins_nothing_later_than_its_rate_allowed(void **state)
+{
+	(void)state;
+	world_job(&(struct world_mail){
+	    .job = 1, .start_ms = 100, .content = CONTENT });
+	world_settle();
+	fake_loop_pass(200 * US_PER_MS);
+	hello(0);
+	assert_int_equal(world.n_results, 1);
+	assert_int_equal(world.results[0].m.outcome, OUTCOME_RETURNED);
+	/* What was opened for it serves the next one. */
+	assert_int_equal(world.ready, 1);
+	give_over_open(2, 1);
+	take(0);
+	assert_int_equal(world.results[1].m.outcome, OUTCOME_DELIVERED);
+}
+
+static void
+test_deliver_permission_to_open_ends_with_its_time(void **state)
+{
+	(void)state;
+	world.is_resolvd_silent = true;
+	world_job(&(struct world_mail){
+	    .job = 1, .open_ms = 100, .content = CONTENT });
+	world_settle();
+	fake_loop_pass(200 * US_PER_MS);
+	world.is_resolvd_silent = false;
+	world_answer();
+	world_settle();
+	assert_int_equal(world.n_conns, 0);
+	assert_int_equal(world.results[0].m.outcome, OUTCOME_RETURNED);
+	assert_int_equal(world.open, 0);
+}
+
+static void
+test_deliver_new_qmgr_hears_of_connections_and_goes_on_with_them(void **state)
+{
+	(void)state;
+	open_counted(1);
+	take(0);
+	world_new_qmgr();
+	world_settle();
+	assert_true(world.conns_path > UINT32_MAX);
+	assert_int_equal(world.open, 1);
+	assert_int_equal(world.ready, 1);
+	give_over_open(2, 7);
+	assert_int_equal(world.conns_path, 7);
+	take(0);
+	assert_int_equal(world.n_conns, 1);
+	assert_int_equal(
+	    world.results[world.n_results - 1].m.outcome, OUTCOME_DELIVERED);
+}
+
+int
+main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(
+		    test_deliver_tells_when_connections_change_and_not_when_they_are_reused),
+		TEST(
+		    test_deliver_job_that_may_not_open_and_finds_nothing_open_goes_back),
+		TEST(
+		    test_deliver_counted_connection_counts_until_the_server_has_closed),
+		TEST(
+		    test_deliver_asked_to_close_what_is_in_use_answers_and_goes_on),
+		TEST(
+		    test_deliver_job_comes_back_from_behind_a_connection_that_hangs),
+		TEST(test_deliver_begins_nothing_later_than_its_rate_allowed),
+		TEST(test_deliver_permission_to_open_ends_with_its_time),
+		TEST(
+		    test_deliver_new_qmgr_hears_of_connections_and_goes_on_with_them),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
