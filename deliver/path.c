@@ -10,14 +10,9 @@
 #include "service.h"
 #include "session.h"
 
-TAILQ_HEAD(path_list, path);
-
 static struct {
 	struct map *by_id;
-	struct path_list starving;
 	struct path_list dirty;
-	struct session_list idle; /* of all paths, longest idle first */
-	unsigned n_sessions;
 	struct loop_defer work;
 	unsigned n_orphans;
 	uint64_t n_outlived;
@@ -28,15 +23,8 @@ paths_init(void)
 {
 	all.by_id = map_new();
 	patience_init();
-	TAILQ_INIT(&all.starving);
+	path_conns_init();
 	TAILQ_INIT(&all.dirty);
-	TAILQ_INIT(&all.idle);
-}
-
-unsigned
-paths_sessions(void)
-{
-	return all.n_sessions;
 }
 
 /* Replaces a text that has changed. */
@@ -82,9 +70,7 @@ path_new(uint32_t id)
 static void
 path_free(struct path *p)
 {
-	if (p->is_starving) {
-		TAILQ_REMOVE(&all.starving, p, starving);
-	}
+	path_starves_no_more(p);
 	if (p->is_dirty) {
 		TAILQ_REMOVE(&all.dirty, p, dirty);
 	}
@@ -199,95 +185,6 @@ unset_waiting(struct job *j)
 	j->state = JOB_NEW;
 }
 
-static void
-leave_idle(struct session *s)
-{
-	if (s->is_idle) {
-		TAILQ_REMOVE(&s->path->idle, s, link);
-		TAILQ_REMOVE(&all.idle, s, idle);
-		s->is_idle = false;
-	}
-}
-
-static void
-leave_opening(struct session *s)
-{
-	if (s->is_opening) {
-		TAILQ_REMOVE(&s->path->opening, s, link);
-		s->is_opening = false;
-		path_touch(s->path); /* qmgr hears that it is ready */
-	}
-}
-
-static void
-starve(struct path *p)
-{
-	if (!p->is_starving) {
-		TAILQ_INSERT_TAIL(&all.starving, p, starving);
-		p->is_starving = true;
-	}
-}
-
-/* As far as the process is concerned; the session idle longest makes room. */
-static bool
-process_has_room(struct path *p)
-{
-	uint64_t limit = conf()->deliver_connection_limit;
-
-	if (all.n_sessions >= limit && !TAILQ_EMPTY(&all.idle)) {
-		session_quit(TAILQ_FIRST(&all.idle));
-	}
-	if (all.n_sessions >= limit) {
-		starve(p);
-		return false;
-	}
-	return true;
-}
-
-static void
-open_session(struct path *p, struct job *j)
-{
-	struct session *s = session_new(p);
-
-	place_drop(j);
-	p->n_sessions++;
-	all.n_sessions++;
-	s->is_opening = true;
-	TAILQ_INSERT_TAIL(&p->opening, s, link);
-	j->state = JOB_BOUND;
-	if (j->start_us != 0) {
-		patience_begin();
-	}
-	session_open(s, j);
-}
-
-static struct session *
-find_idle(struct path *p, const struct job *j)
-{
-	struct session *s;
-
-	TAILQ_FOREACH (s, &p->idle, link) {
-		if (session_serves(s, j)) {
-			return s;
-		}
-	}
-	return NULL;
-}
-
-/* A session whose job went elsewhere while it is being opened. */
-static struct session *
-find_unbound(struct path *p, const struct job *j)
-{
-	struct session *s;
-
-	TAILQ_FOREACH (s, &p->opening, link) {
-		if (s->job == NULL && session_will_serve(s, j)) {
-			return s;
-		}
-	}
-	return NULL;
-}
-
 /*
  * Nothing serves the job. An idle connection that does not suit it gives it
  * its place; where new connections are limited, or none is left, qmgr decides
@@ -300,7 +197,7 @@ make_place(struct path *p, struct job *j)
 
 	if (s != NULL) {
 		session_quit(s);
-	} else if (p->n_sessions > 0 && !j->is_fresh) {
+	} else if (p->n_sessions > 0 && (j->may_open || !j->is_fresh)) {
 		return false;
 	}
 	if (!j->may_open) {
@@ -314,7 +211,7 @@ make_place(struct path *p, struct job *j)
 static bool
 dispatch_first(struct path *p, struct job *j)
 {
-	struct session *s = find_idle(p, j);
+	struct session *s = path_find_idle(p, j);
 
 	if (s != NULL) {
 		unset_waiting(j);
@@ -322,7 +219,7 @@ dispatch_first(struct path *p, struct job *j)
 		session_start(s, j);
 		return true;
 	}
-	s = find_unbound(p, j);
+	s = path_find_unbound(p, j);
 	if (s != NULL) {
 		unset_waiting(j);
 		place_pass(j);
@@ -332,11 +229,11 @@ dispatch_first(struct path *p, struct job *j)
 	if (p->n_sessions >= p->limit || !place_find(p, j)) {
 		return make_place(p, j);
 	}
-	if (!process_has_room(p)) {
+	if (!path_has_room(p)) {
 		return false;
 	}
 	unset_waiting(j);
-	open_session(p, j);
+	path_open(p, j);
 	return true;
 }
 
@@ -395,6 +292,7 @@ path_take(struct session *s)
 	TAILQ_FOREACH (j, &p->waiting, link) {
 		if (session_serves(s, j)) {
 			unset_waiting(j);
+			place_pass(j);
 			return j;
 		}
 	}
@@ -427,84 +325,6 @@ path_withdraw(struct job *j)
 		return false;
 	}
 	return false;
-}
-
-void
-path_session_idle(struct session *s)
-{
-	struct path *p = s->path;
-
-	leave_opening(s);
-	s->is_idle = true;
-	TAILQ_INSERT_HEAD(&p->idle, s, link);
-	TAILQ_INSERT_TAIL(&all.idle, s, idle);
-	if (!TAILQ_EMPTY(&p->waiting)) {
-		path_touch(p); /* for jobs that this session cannot carry */
-	}
-	/* Starving paths wait for the room that an idle session takes. */
-	if (p->n_sessions > p->limit || deliver_is_draining() ||
-	    !TAILQ_EMPTY(&all.starving)) {
-		session_quit(s);
-	}
-}
-
-void
-path_session_busy(struct session *s)
-{
-	leave_idle(s);
-	leave_opening(s);
-}
-
-/* Its place is that of a waiting job, unless qmgr must decide about it. */
-static void
-leave(struct session *s)
-{
-	struct path *p = s->path;
-
-	leave_idle(s);
-	leave_opening(s);
-	p->n_sessions--;
-	if (!p->is_counted && !p->is_rated &&
-	    p->n_sessions + p->n_allowed < p->limit) {
-		place_give(p, 0);
-	}
-	path_touch(p);
-}
-
-/* The process has room for one more. */
-static void
-feed_starving(void)
-{
-	struct path *starving = TAILQ_FIRST(&all.starving);
-
-	all.n_sessions--;
-	if (starving != NULL) {
-		TAILQ_REMOVE(&all.starving, starving, starving);
-		starving->is_starving = false;
-		path_touch(starving);
-	}
-}
-
-void
-path_session_gone(struct session *s)
-{
-	leave(s);
-	feed_starving();
-}
-
-void
-path_session_parting(struct session *s)
-{
-	s->path->n_parting++;
-	leave(s);
-}
-
-void
-path_session_parted(struct session *s)
-{
-	s->path->n_parting--;
-	path_touch(s->path);
-	feed_starving();
 }
 
 void
@@ -548,37 +368,17 @@ paths_tell(void)
 	map_free(&named, NULL);
 }
 
-/* Nobody waits for what these would be open for: a server that takes its time
- * must not hold up the end. */
-static void
-close_unbound(struct path *p)
-{
-	struct session *s = TAILQ_FIRST(&p->opening);
-
-	while (s != NULL) {
-		struct session *next = TAILQ_NEXT(s, link);
-
-		if (s->job == NULL) {
-			session_close(s);
-		}
-		s = next;
-	}
-}
-
 void
 paths_drain(void)
 {
-	struct session *s;
 	size_t at = 0;
 	struct str key;
 	void *path;
 
 	while (map_next(all.by_id, &at, &key, &path)) {
-		close_unbound(path);
+		path_close_unbound(path);
 	}
-	while ((s = TAILQ_FIRST(&all.idle)) != NULL) {
-		session_quit(s);
-	}
+	path_conns_quit_idle();
 }
 
 static void
@@ -591,8 +391,7 @@ void
 paths_fini(void)
 {
 	loop_defer_cancel(&all.work);
-	sessions_fini();
-	all.n_sessions = 0;
+	path_conns_fini();
 	patience_fini();
 	if (all.by_id != NULL) {
 		map_free(&all.by_id, path_forget);

@@ -26,6 +26,8 @@ struct path_told {
 	unsigned asked;	  /* the same */
 };
 
+TAILQ_HEAD(path_list, path);
+
 struct path {
 	TAILQ_ENTRY(path) starving; /* waits for the process's limit */
 	TAILQ_ENTRY(path) dirty;    /* something changed in this turn */
@@ -83,14 +85,6 @@ struct job *path_take(struct session *s);
  * it is in a transaction already. */
 bool path_withdraw(struct job *j);
 
-/* Sessions tell what they become. */
-void path_session_idle(struct session *s);
-void path_session_busy(struct session *s);
-void path_session_gone(struct session *s);
-/* It is over but for the server's end; that has come. */
-void path_session_parting(struct session *s);
-void path_session_parted(struct session *s);
-
 /* qmgr wants so many idle connections closed. */
 void path_close_idle(uint64_t key, unsigned count);
 
@@ -99,6 +93,42 @@ void paths_tell(void);
 
 /* It changed: what it does next is decided at the end of the turn. */
 void path_touch(struct path *p);
+
+/* Ends all idle connections, and those being opened for nobody: nothing new
+ * will come. */
+void paths_drain(void);
+
+/* ---- path_conns.c -------------------------------------------------------- */
+
+void path_conns_init(void);
+/* Closes all. */
+void path_conns_fini(void);
+
+unsigned paths_sessions(void); /* connections of the process */
+
+/* Sessions tell what they become. */
+void path_session_idle(struct session *s);
+void path_session_busy(struct session *s);
+void path_session_gone(struct session *s);
+/* It is over but for the server's end; that has come. */
+void path_session_parting(struct session *s);
+void path_session_parted(struct session *s);
+
+/* An idle session that serves the job, or one being opened whose own job went
+ * elsewhere; NULL: none. */
+struct session *path_find_idle(struct path *p, const struct job *j);
+struct session *path_find_unbound(struct path *p, const struct job *j);
+
+/* Whether the process's limit allows one more. False: the path waits for it,
+ * and is touched when it may look again. */
+bool path_has_room(struct path *p);
+void path_starves_no_more(struct path *p);
+/* Opens one for the job, which has the permission. */
+void path_open(struct path *p, struct job *j);
+
+void path_close_unbound(struct path *p);
+/* Of all paths. */
+void path_conns_quit_idle(void);
 
 /* ---- place.c ------------------------------------------------------------ */
 
@@ -125,11 +155,5 @@ void patience_begin(void);
 void path_tell(struct path *p);
 /* All of them count at another path from now on. */
 void path_tell_none(struct path *p);
-
-/* Ends all idle connections, and those being opened for nobody: nothing new
- * will come. */
-void paths_drain(void);
-
-unsigned paths_sessions(void); /* connections of the process */
 
 #endif

@@ -114,6 +114,23 @@ test_deliver_job_that_may_not_open_and_finds_nothing_open_goes_back(
 }
 
 static void
+test_deliver_job_that_needs_no_new_connection_gives_its_permission_up(
+    void **state)
+{
+	(void)state;
+	open_counted(1);
+	world_job(&(struct world_mail){ .job = 2,
+	    .conn_limit = 1,
+	    .is_counted = true,
+	    .content = CONTENT });
+	world_settle();
+	assert_int_equal(world.open, 2);
+	take(0);
+	assert_int_equal(world.n_results, 1);
+	assert_int_equal(world.open, 1);
+}
+
+static void
 test_deliver_counted_connection_counts_until_the_server_has_closed(void **state)
 {
 	const struct ipc_conn_close m = { .path = 1, .count = 1 };
@@ -224,6 +241,8 @@ main(void)
 		    test_deliver_tells_when_connections_change_and_not_when_they_are_reused),
 		TEST(
 		    test_deliver_job_that_may_not_open_and_finds_nothing_open_goes_back),
+		TEST(
+		    test_deliver_job_that_needs_no_new_connection_gives_its_permission_up),
 		TEST(
 		    test_deliver_counted_connection_counts_until_the_server_has_closed),
 		TEST(
