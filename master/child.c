@@ -223,7 +223,12 @@ child_remove(struct child *c)
 static void
 log_death(const struct child *c, int status)
 {
-	if (WIFSIGNALED(status)) {
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
+		log_error("%s %u, pid %d, was killed by its sandbox: a defect, "
+			  "or a break-in; the kernel's log names the system "
+			  "call (type=1326)",
+		    c->row->name, c->index, (int)c->pid);
+	} else if (WIFSIGNALED(status)) {
 		log_warn("%s %u, pid %d, was killed by signal %d", c->row->name,
 		    c->index, (int)c->pid, WTERMSIG(status));
 	} else if (c->state != CHILD_DRAINING) {

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "file.h"
+#include "log.h"
 #include "sandbox.h"
 
 /* Taken from the pipe at a time. */
@@ -54,9 +55,17 @@ run(int fd, const struct cage_task *task)
 static void
 reap(struct cage *c)
 {
+	int status = 0;
+
 	if (c->pid > 0) {
 		(void)kill(c->pid, SIGKILL);
-		while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR) {
+		while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {
+		}
+		if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
+			log_error("a child, pid %d, was killed by its sandbox: "
+				  "a defect, or a break-in; the kernel's log "
+				  "names the system call (type=1326)",
+			    (int)c->pid);
 		}
 		c->pid = 0;
 	}

@@ -1,8 +1,11 @@
 """Installed and started by root: a user and an empty root for each daemon."""
 
 import pathlib
+import signal
 
 import pytest
+
+from lib.wait import wait_for
 
 pytestmark = pytest.mark.root
 
@@ -33,3 +36,13 @@ def test_each_daemon_has_a_user_of_its_own_and_no_way_up(new_packetboat, sink):
     for daemon in ("smtpd", "deliver", "bouncer"):
         root = pathlib.Path(f"/proc/{boat.pids(daemon)[0]}/root")
         assert list(root.iterdir()) == [], daemon
+
+
+def test_a_daemon_that_its_sandbox_kills_is_an_error_in_the_log(new_packetboat):
+    """By the signal of the filter: what it does to a system call is tested with resolvd's cage."""
+    boat = new_packetboat(mode="root")
+    (pid,) = boat.kill("signd", signal.SIGSYS)
+    boat.wait_log(rf"error: signd 0, pid {pid}, was killed by its sandbox: .*type=1326")
+    assert [line for line in boat.unexpected_errors() if "killed by its sandbox" in line]
+    boat.expect_error("signd 0, pid .* killed by its sandbox")
+    wait_for(lambda: boat.pids("signd") not in ([], [pid]), 30, "another signd")
