@@ -43,7 +43,14 @@ def pytest_collection_modifyitems(items):
     if os.getuid() != 0:
         for item in items:
             if item.get_closest_marker("root"):
-                item.add_marker(pytest.mark.skip(reason="Postfix and Exim as receivers need root"))
+                item.add_marker(pytest.mark.skip(reason="needs root, for Postfix and Exim or for users of the daemons"))
+
+
+def pytest_generate_tests(metafunc):
+    """both_users: the test runs twice, and what the sandbox, users and empty roots break is seen."""
+    if metafunc.definition.get_closest_marker("both_users"):
+        modes = [pytest.param("plain", id="plain"), pytest.param("root", id="sandboxed", marks=pytest.mark.root)]
+        metafunc.parametrize("mode", modes, indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -318,11 +325,17 @@ def install_root() -> pathlib.Path:
 
 
 @pytest.fixture
-def make_packetboat(install_root, new_directory, addresses, ca, name_server, smtp_port):
+def mode(request) -> str:
+    """As what instances run unless told otherwise: "plain", with the mark both_users also "root"."""
+    return getattr(request, "param", "plain")
+
+
+@pytest.fixture
+def make_packetboat(install_root, new_directory, addresses, ca, name_server, smtp_port, mode):
     """make_packetboat(**parameters): an instance that is configured, not started."""
     made = []
 
-    def make(mode: str = "plain", dns=None, **options) -> Packetboat:
+    def make(mode: str = mode, dns=None, **options) -> Packetboat:
         if mode == "root" and os.getuid() != 0:
             pytest.skip("needs root")
         boat = Packetboat(new_directory("boat"), addresses.next(), ca, name_server, smtp_port, mode, **options)

@@ -20,6 +20,7 @@ def sent_by(boat, name):
     return boat.tool("pbaccount", "show", "--json", name).json()["statistics"]["sent"]["total"]
 
 
+@pytest.mark.both_users
 def test_subaccount_is_chosen_by_key_user_name_or_header(packetboat, account, sink):
     for name in ("shop/key", "shop/user", "shop/header", "shop/mc"):
         packetboat.tool("pbaccount", "add", name)
@@ -34,6 +35,7 @@ def test_subaccount_is_chosen_by_key_user_name_or_header(packetboat, account, si
     assert sent_by(packetboat, "shop") == 4
 
 
+@pytest.mark.both_users
 def test_control_fields_are_gone_before_the_signature(packetboat, account, sink, name_server):
     packetboat.tool("pbaccount", "add", "shop/eu")
     code, _ = offer(packetboat, account, b"X-MC-Subaccount: eu\r\nX-MC-Tags: a,b\r\nX-Packetboat-Class: priority\r\n")
@@ -58,6 +60,7 @@ def test_nobody_borrows_anothers_subaccount(packetboat, account):
         packetboat.login(Account("shop", "shop/none", account.password))
 
 
+@pytest.mark.both_users
 def test_mail_of_a_paused_account_is_held_until_it_is_resumed(packetboat, account, sink):
     packetboat.tool("pbaccount", "add", "shop/eu")
     packetboat.tool("pbaccount", "pause", "shop/eu")

@@ -24,6 +24,7 @@ def returning(new_postfix, packetboat):
                        transport_maps=f"inline:{{ bounces.shop.test=smtp:[{packetboat.address}]:{packetboat.mx_port} }}")
 
 
+@pytest.mark.both_users
 @pytest.mark.root
 def test_report_of_a_real_server_bounces_the_message(packetboat, shop, returning):
     """Delivered first, then refused by the server's own report: a late bounce of that recipient."""
@@ -70,6 +71,7 @@ def test_report_of_opensmtpd_bounces_the_message(packetboat, shop, new_receiver)
     packetboat.wait_queue_empty()
 
 
+@pytest.mark.both_users
 def test_report_as_qmail_writes_it_bounces_the_message(packetboat, shop, sink):
     """The form of QSBMF: words, then a copy of the message as the server got it."""
     message_id = packetboat.send(shop, SENDER, "nobody@sink.test")
@@ -103,6 +105,7 @@ def return_path_of(boat, account, sink) -> str:
     return sink.wait_messages()[0].mail_from
 
 
+@pytest.mark.both_users
 def test_forged_return_path_is_refused_at_rcpt(packetboat, shop, sink):
     address = return_path_of(packetboat, shop, sink)
     token = address.split("@")[0]
@@ -121,6 +124,7 @@ def test_mx_listener_relays_nothing_and_takes_no_login(packetboat):
         assert not smtp.has_extn("auth")
 
 
+@pytest.mark.both_users
 def test_complaint_in_arf_is_an_event(packetboat, shop, sink):
     """A feedback report that comes to the return path (RFC 5965)."""
     address = return_path_of(packetboat, shop, sink)

@@ -101,6 +101,7 @@ def test_every_event_is_booked_once_although_accountd_is_killed(new_packetboat, 
 
 # -- backup and restore ------------------------------------------------------
 
+@pytest.mark.both_users
 @pytest.mark.deadline(240)
 def test_backup_under_changes_is_restored_elsewhere(new_packetboat, make_packetboat, keep, receiver, name_server):
     boat = new_packetboat(database_checkpoint_size="1M", database_checkpoint_time="10s")
@@ -141,6 +142,7 @@ def statistics(boat, counter):
     return boat.tool("pbaccount", "show", "--json", "shop").json()["statistics"][counter]["total"]
 
 
+@pytest.mark.both_users
 def test_backup_of_a_stopped_instance_and_damage(packetboat, account, make_packetboat):
     copy = packetboat.directory / "backup"
     packetboat.stop()

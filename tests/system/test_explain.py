@@ -44,6 +44,7 @@ def refused(boat, account, sender=SENDER, recipient=BOB) -> str:
 
 # -- the whole -------------------------------------------------------------
 
+@pytest.mark.both_users
 def test_a_mail_that_would_go_is_explained_and_not_sent(packetboat, account, sink):
     found = explain(packetboat)
     assert verdict(found) == ("go", None)
@@ -94,6 +95,7 @@ def test_a_key_says_from_whom_it_may_send_and_whether_it_tests(packetboat, accou
     assert verdict(found) == ("refuse", "key") and "may only send from shop.test" in found["key"][0]["text"]
 
 
+@pytest.mark.both_users
 def test_an_unverified_domain_is_refused_with_the_words_of_the_server(packetboat, sink):
     account = packetboat.add_account("shop")
     packetboat.tool("pbdomain", "add", "shop", "shop.test")
@@ -153,6 +155,7 @@ def test_class_and_return_path_follow_the_settings(packetboat, account):
 
 # -- route, site, limits ---------------------------------------------------
 
+@pytest.mark.both_users
 def test_routes_and_relayhost_name_their_lines(make_packetboat, keep, name_server, sink):
     boat = make_packetboat(relayhost=f"[mx.sink.test]:{sink.port}")
     (boat.directory / "routes.cf").write_text("# first\nown.test smtp:\nno.test error:5.7.1 not there\n")
@@ -203,6 +206,7 @@ def test_a_suspension_names_its_rule_and_reply(make_packetboat, keep, name_serve
 
 # -- source ----------------------------------------------------------------
 
+@pytest.mark.both_users
 def test_the_pool_shows_its_addresses_and_why_one_rests(new_packetboat, name_server, addresses, sink):
     boat = new_packetboat(source_check_interval="1s", source_check_retry="1s", source_name_wait="0s")
     good, bad = addresses.next(), addresses.next()
@@ -247,6 +251,7 @@ def test_default_and_table_are_told_as_deliveries_tell_them(make_packetboat, kee
         assert tls["by"].startswith(by)
 
 
+@pytest.mark.both_users
 def test_a_policy_of_mta_sts_is_named_with_its_id(new_packetboat, sts_port, new_policy, sink):
     new_policy("sink.test", policy_text("*.sink.test"))
     boat = new_packetboat(mta_sts_port=sts_port, mta_sts_allow_networks="127.0.0.0/8", mta_sts_fetch_timeout="5s",
@@ -258,6 +263,7 @@ def test_a_policy_of_mta_sts_is_named_with_its_id(new_packetboat, sts_port, new_
     assert tls["mta_sts"] == "enforce" and "MTA-STS policy 1 of sink.test" in tls["by"]
 
 
+@pytest.mark.both_users
 def test_proof_and_pin_are_told(new_packetboat, sink):
     boat = new_packetboat(smtp_tls_learn_successes=2, smtp_tls_learn_days=1, smtp_connection_reuse_limit=1)
     shop = shop_of(boat)
@@ -277,6 +283,7 @@ class TestDane:
     def name_server(self, new_name_server):
         return new_name_server(signed=("secure.test",))
 
+    @pytest.mark.both_users
     def test_tlsa_records_decide(self, new_packetboat, name_server, new_sink, ca, smtp_port):
         anchor = name_server.trust_anchor("secure.test").split(";")[0].strip()
         boat = new_packetboat(smtp_tls_level="dane", dns_dnssec_trust_anchor=anchor, dns_negative_time="1s")

@@ -85,6 +85,7 @@ def give_up(boat, hook, n: int) -> tuple[list[str], str]:
     return sent, later
 
 
+@pytest.mark.both_users
 def test_dead_letters_are_listed_and_replayed_once(new_shop, new_webhook):
     boat, hook = new_shop(webhook_retry_lifetime="2s"), new_webhook()
     boat.tool("pbhook", "add", "shop", hook.url, "--kinds", "delivery")
@@ -118,6 +119,7 @@ def test_deleted_dead_letters_do_not_come_back(new_shop, new_webhook):
 
 # -- replay ----------------------------------------------------------------
 
+@pytest.mark.both_users
 @pytest.mark.parametrize("by", ["since", "id"])
 def test_replay_survives_a_kill_behind_its_answer(by, new_shop, new_webhook):
     boat, hook = new_shop(), new_webhook()
@@ -210,6 +212,7 @@ class Nginx:
         return (self.directory / "access.log").read_text().splitlines()
 
 
+@pytest.mark.both_users
 def test_http2_is_spoken_where_it_is_offered(new_shop, keep, new_directory, addresses, ca):
     boat, address = new_shop(), addresses.next()
     nginx = keep.start(Nginx(new_directory("nginx"), address, ca.server(address)))

@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import re
 
+import pytest
+
 from lib.wait import wait_for
 
 
@@ -23,6 +25,7 @@ def test_new_hooks_get_the_usual_kinds_and_no_others(packetboat, account, sink, 
     assert everything.events("accepted") and not usual.events("accepted")
 
 
+@pytest.mark.both_users
 def test_disabled_hook_gets_its_events_when_it_is_enabled(packetboat, account, sink, new_webhook):
     hook = new_webhook()
     packetboat.tool("pbhook", "add", "shop", hook.url)
@@ -39,6 +42,7 @@ def test_disabled_hook_gets_its_events_when_it_is_enabled(packetboat, account, s
     assert packetboat.tool("pbhook", "enable", "shop", "http://other.test/", check=False).code == 67
 
 
+@pytest.mark.both_users
 def test_key_tells_where_it_was_used_from(packetboat, account, sink):
     for _ in range(2):
         packetboat.send(account, "a@shop.test", "bob@sink.test")
@@ -60,6 +64,7 @@ def signers(post, secrets):
     return [s for s, m in zip(secrets, made) if m in sums]
 
 
+@pytest.mark.both_users
 def test_rotated_hook_signs_with_both_secrets_until_it_is_settled(packetboat, account, sink, new_webhook):
     hook = new_webhook()
     first = packetboat.tool("pbhook", "add", "--json", "shop", hook.url).json()["secret"]

@@ -3,6 +3,8 @@
 import os
 import time
 
+import pytest
+
 from lib.packetboat import make_message
 from lib.wait import wait_for
 
@@ -31,6 +33,7 @@ def deliver_and_release(boat, messages: list[tuple]) -> list[str]:
     return ids
 
 
+@pytest.mark.both_users
 def test_kept_message_is_shown_after_delivery_and_others_in_its_segment_are_gone(new_packetboat, sink):
     boat = start(new_packetboat)
     mine, theirs, again = deliver_and_release(boat, [(boat.shop, "a@shop.test", "keep this\r\n" * 50),
@@ -55,6 +58,7 @@ def test_unkept_message_is_gone_with_its_segment(new_packetboat, sink):
     wait_for(lambda: boat.tool("pbcat", theirs, check=False).code == 66, 20, "it is gone")
 
 
+@pytest.mark.both_users
 def test_large_message_is_kept_with_its_file(new_packetboat, sink):
     boat = start(new_packetboat)
     body = "large\r\n" * 60_000
@@ -64,6 +68,7 @@ def test_large_message_is_kept_with_its_file(new_packetboat, sink):
     assert boat.tool("pbcat", theirs, check=False).code == 66
 
 
+@pytest.mark.both_users
 def test_kept_message_goes_when_its_time_is_over(new_packetboat, sink):
     boat = start(new_packetboat)
     mine, = deliver_and_release(boat, [(boat.shop, "a@shop.test", "mine\r\n")])
@@ -87,6 +92,7 @@ def test_kept_messages_stay_below_the_limit(new_packetboat, sink):
     assert boat.tool("pbcat", mine, check=False).code == 66
 
 
+@pytest.mark.both_users
 def test_kept_messages_survive_a_kill_of_qmgr_before_they_are_copied(new_packetboat, sink):
     boat = start(new_packetboat)
     mine = boat.send(boat.shop, "a@shop.test", "bob@sink.test", make_message("a@shop.test", ["bob@sink.test"], body="mine\r\n"))

@@ -44,6 +44,7 @@ def test_key_for_other_networks_or_methods_is_refused(packetboat, account, optio
     fails(packetboat, packetboat.add_key("shop", option, value))
 
 
+@pytest.mark.both_users
 def test_limits_of_a_key_are_changed_while_it_is_used(packetboat, account):
     def change(*options, **rest):
         return packetboat.tool("pbkey", "set", "shop", str(key_id), *options, **rest)
@@ -73,6 +74,7 @@ def test_limits_of_a_key_are_changed_while_it_is_used(packetboat, account):
     assert refused.code == 65 and "is revoked, and stays so" in refused.err
 
 
+@pytest.mark.both_users
 def test_all_keys_of_an_account_are_revoked_at_once(packetboat, account):
     packetboat.tool("pbaccount", "add", "shop/eu")
     of_sub, more = packetboat.add_key("shop/eu"), packetboat.add_key("shop")
@@ -95,6 +97,7 @@ def test_key_for_this_network_and_method_is_good(packetboat, account, sink):
     packetboat.send(key, "orders@shop.test", "bob@sink.test")
 
 
+@pytest.mark.both_users
 def test_networks_of_ipv6_hold_for_clients_that_come_by_it(make_packetboat, keep, ca):
     boat = make_packetboat()
     certificate, port = ca.server(boat.HOSTNAME, boat.address, "::1"), free_port("::1")
@@ -164,6 +167,7 @@ def test_revoked_key_ends_its_open_sessions_at_once(packetboat, account):
     fails(packetboat, key)
 
 
+@pytest.mark.both_users
 def test_mail_of_a_test_key_is_recorded_and_never_sent(packetboat, account, sink):
     key = packetboat.add_key("shop", "--test")
     msgid = packetboat.send(key, "orders@shop.test", "bob@sink.test")

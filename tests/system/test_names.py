@@ -24,6 +24,7 @@ def shop(boat):
     return account
 
 
+@pytest.mark.both_users
 def test_aliases_lead_to_the_servers_of_their_target(boat, shop, new_sink, name_server):
     sink = new_sink("target.test")
     name_server.add("alias.test", "CNAME", "target.test.")  # RFC 5321 section 5.1
@@ -50,6 +51,7 @@ def test_domains_without_mail_fail_at_once(records, enh, kind, boat, shop, name_
     boat.wait_queue_empty()
 
 
+@pytest.mark.both_users
 def test_broken_and_silent_name_servers_defer_and_hold_up_nobody_else(make_packetboat, keep, name_server, addresses, new_sink):
     liar = keep.start(LyingResolver(addresses.next(), name_server))
     sink = new_sink()
@@ -80,6 +82,7 @@ def test_broken_and_silent_name_servers_defer_and_hold_up_nobody_else(make_packe
     assert time.monotonic() - began < 100
 
 
+@pytest.mark.both_users
 def test_what_does_not_exist_is_asked_for_once(make_packetboat, keep, name_server, addresses, new_sink):
     counter = keep.start(LyingResolver(addresses.next(), name_server))
     boat = make_packetboat(dns=counter, dns_negative_time="60s")
@@ -93,6 +96,7 @@ def test_what_does_not_exist_is_asked_for_once(make_packetboat, keep, name_serve
     assert counter.count("void.test", "MX") == 1
 
 
+@pytest.mark.both_users
 @pytest.mark.parametrize("first", ["ipv6", "ipv4"])
 def test_other_address_family_is_used_when_the_first_one_is_dead(first, new_packetboat, keep, name_server, addresses, smtp_port, ca):
     boat = new_packetboat(smtp_address_preference=first, smtp_connection_reuse_limit=1)
@@ -112,6 +116,7 @@ def test_other_address_family_is_used_when_the_first_one_is_dead(first, new_pack
     assert len(other.messages) == 1
 
 
+@pytest.mark.both_users
 def test_international_domain_is_found_by_its_a_label_and_needs_smtputf8(boat, shop, new_sink):
     able, unable = new_sink("xn--bcher-kva.test"), new_sink("xn--grn-ioa.test", extensions=["PIPELINING", "8BITMIME"])
     for recipient in ("bob@bücher.test", "bob@xn--bcher-kva.test", "jürgen@Bücher.TEST", "bob@grün.test"):

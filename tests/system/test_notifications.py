@@ -30,6 +30,7 @@ def returned(sink):
     return next(m for m in sink.wait_messages() if m.mail_from == "")
 
 
+@pytest.mark.both_users
 def test_sender_hears_what_failed(boat, shop, sink, new_sink):
     """RFC 3461: an account that keeps its envelope sender gets the report there."""
     boat.tool("pbaccount", "set", "shop", "sender=plain")
@@ -62,6 +63,7 @@ def bounce_back(boat, shop, sink, sender: str = SENDER) -> str:
     return report
 
 
+@pytest.mark.both_users
 def test_bounces_are_forwarded_where_the_account_wants_them(boat, shop, sink, new_sink):
     """As they came, with the null sender; a subaccount may want none."""
     home = new_sink("home.test")
@@ -104,6 +106,7 @@ def test_complaints_come_to_an_address_for_feedback_loops(boat, shop, sink):
     boat.wait_log("complaint type=abuse.*ignored")
 
 
+@pytest.mark.both_users
 def test_mail_for_postmaster_is_forwarded_as_it_came(boat, sink):
     text = "From: a@elsewhere.test\nSubject: help\n\n.a dot\nand more\n"
     to_mx(boat, "postmaster@bounce.packetboat.test", text, "a@elsewhere.test")

@@ -95,6 +95,7 @@ def test_without_a_running_suite_the_tool_says_so(boat):
 
 # -- changing --------------------------------------------------------------
 
+@pytest.mark.both_users
 def test_held_mail_waits_until_it_is_released(boat, shop, busy):
     message_id = queue_one(boat, shop)
     boat.tool("pbqueue", "hold", message_id)
@@ -168,6 +169,7 @@ def test_unknown_ids_and_accounts_are_errors(boat, shop, busy):
 
 # -- pbcat -----------------------------------------------------------------
 
+@pytest.mark.both_users
 def test_pbcat_shows_envelope_header_and_body(boat, shop, busy):
     message_id = queue_one(boat, shop, subject="seen by pbcat")
     everything = boat.tool("pbcat", message_id).out
@@ -192,6 +194,7 @@ def test_pbcat_takes_stuffed_dots_away(boat, shop, busy):
     assert boat.tool("pbcat", "-b", message_id).out == body.replace("\r\n", "\n")
 
 
+@pytest.mark.both_users
 def test_pbcat_reads_a_large_message(boat, shop, busy):
     body = "".join(f"line {i} of a long message\r\n" for i in range(20000))
     message = f"From: {SENDER}\r\nTo: bob@busy.test\r\nSubject: large\r\n\r\n{body}"
@@ -211,6 +214,7 @@ def test_pbcat_needs_no_running_suite(boat, shop, busy):
 
 # -- dying -----------------------------------------------------------------
 
+@pytest.mark.both_users
 def test_a_restart_keeps_what_is_queued(boat, shop, busy):
     ids = [queue_one(boat, shop) for _ in range(3)]
     boat.tool("pbqueue", "hold", ids[0])

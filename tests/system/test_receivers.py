@@ -105,6 +105,7 @@ def test_delivery_event_comes_by_webhook_with_all_facts(tls, packetboat, account
     assert post.headers["content-type"].startswith("application/json")
 
 
+@pytest.mark.both_users
 def test_webhook_over_https_checks_the_certificate(packetboat, account, sink, new_webhook, ca):
     good, bad = new_webhook(tls=True), new_webhook(tls=True, certificate=ca.wrong_name())
     for hook in (good, bad):

@@ -59,6 +59,7 @@ def check(boat, loads: list[Load], receiver):
     assert book.unknown() == set()
 
 
+@pytest.mark.both_users
 def test_reloads_under_load_lose_nothing(new_boat, receiver, new_webhook):
     boat = new_boat()
     hook = new_webhook()

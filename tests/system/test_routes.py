@@ -63,6 +63,7 @@ def test_postfix_gets_mail_from_who_has_logged_in(mechanism, new_relay, new_boat
     assert PASSWORD not in boat.log_text() and PASSWORD not in boat.tool("pblog", "--json").out
 
 
+@pytest.mark.both_users
 @pytest.mark.root
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
 def test_exim_as_relayhost_gets_mail_from_who_has_logged_in(mechanism, new_exim, new_boat):
@@ -87,6 +88,7 @@ def test_wrong_password_keeps_the_mail_until_it_is_mended(new_relay, new_boat):
     assert relay.mail.wait(1)[0].recipient == "bob@far.test"
 
 
+@pytest.mark.both_users
 def test_password_goes_to_nobody_without_tls_or_with_a_foreign_certificate(new_boat, new_sink, ca):
     clear, wrong = new_sink("clear.test", tls=False), new_sink("wrong.test", certificate=ca.wrong_name())
     for sink in (clear, wrong):
@@ -106,6 +108,7 @@ def test_password_goes_to_nobody_without_tls_or_with_a_foreign_certificate(new_b
 
 # -- TLS from the first byte -----------------------------------------------
 
+@pytest.mark.both_users
 @pytest.mark.root
 def test_postfix_smtps_gets_mail_from_who_has_logged_in(new_postfix, new_boat):
     relay = new_postfix("relay.test", sasl=(USER, PASSWORD, "PLAIN"), virtual_mailbox_domains="far.test",
@@ -144,6 +147,7 @@ def test_smtps_sends_nothing_to_a_server_without_it_or_with_a_foreign_certificat
 
 # -- routes ----------------------------------------------------------------
 
+@pytest.mark.both_users
 def test_each_domain_takes_its_route_and_changes_count_after_a_reload(new_boat, new_sink):
     one, two, rest = new_sink("one.test"), new_sink("two.test"), new_sink("rest.test")
     boat = new_boat(f".below.test [{one.address}]:{one.port}\nby-mx.test smtp:two.test\nown.test smtp:\n"
@@ -165,6 +169,7 @@ def test_each_domain_takes_its_route_and_changes_count_after_a_reload(new_boat, 
     assert two.wait_messages(2)[1].recipients == ["eve@a.below.test"]
 
 
+@pytest.mark.both_users
 def test_mistakes_stop_the_start_and_the_reload_with_file_and_line(new_boat, make_packetboat, new_sink):
     sink = new_sink()
     boat = new_boat("far.test [mx.sink.test]\n")

@@ -163,6 +163,7 @@ def test_a_server_that_is_crowded_gets_fewer_connections(new_boat, new_sink):
     assert effects(boat) == []
 
 
+@pytest.mark.both_users
 def test_a_suspension_by_a_reply_survives_a_killed_qmgr(new_boat, new_sink):
     boat = new_boat("[default]\nretry = 1s\n"
                     "reply = /blocked/ rcpt suspend for 1h, class spam_ip\n")
@@ -214,6 +215,7 @@ def test_rules_bounce_defer_and_requeue(new_boat, new_sink):
 
 # -- commands --------------------------------------------------------------
 
+@pytest.mark.both_users
 def test_suspend_limit_and_resume_by_command(new_boat, new_sink):
     boat = new_boat("[provider all]\nmx = dest.test\n")
     shop = shop_of(boat)

@@ -63,6 +63,7 @@ def sender(boat, name: str, domain: str, **settings):
     return account, f"news@{domain}"
 
 
+@pytest.mark.both_users
 def test_each_pool_sends_from_its_address_under_its_name(boat, sink, add_source):
     first = add_source("out1.test", "pool=shop")
     second = add_source("out2.test", "pool=bank", "ehlo=hello.out2.test")
@@ -93,6 +94,7 @@ def test_a_message_names_one_of_the_pools_that_its_account_may_use(boat, sink, a
     boat.wait_log("pool nothere is unknown or not allowed")
 
 
+@pytest.mark.both_users
 def test_an_address_that_lost_its_name_rests_until_the_name_is_back(boat, sink, add_source, name_server, publish):
     bad, good = add_source("out1.test", "pool=shop"), add_source("out2.test", "pool=shop")
     account, address = sender(boat, "shop", "shop.test", pool="shop")
@@ -215,6 +217,7 @@ def test_mistakes_get_one_clear_line(boat, add_source):
 
 # -- warm-up -----------------------------------------------------------------
 
+@pytest.mark.both_users
 def test_a_cold_address_sends_its_ceiling_and_the_warm_one_the_rest(boat, sink, add_source):
     cold = add_source("cold.test", "pool=shop", "warmup=3,50")
     warm = add_source("warm.test", "pool=shop")

@@ -55,6 +55,7 @@ def policies(boat) -> dict:
 
 # -- enforce ---------------------------------------------------------------
 
+@pytest.mark.both_users
 def test_enforced_policy_delivers_verified_and_is_shown(new_boat, sink, new_policy):
     server = new_policy("sink.test", policy_text("*.sink.test"))
     boat = new_boat()
@@ -70,6 +71,7 @@ def test_enforced_policy_delivers_verified_and_is_shown(new_boat, sink, new_poli
     assert boat.tool("pbtls", "why", "other.test", check=False).code == 68
 
 
+@pytest.mark.both_users
 def test_certificates_that_are_not_right_defer(new_boat, new_sink, new_policy, ca, tmp_path):
     key, cert = tmp_path / "key", tmp_path / "cert"
     run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key,
@@ -168,6 +170,7 @@ def test_testing_mode_delivers_and_notes_the_failure(new_boat, new_sink, new_pol
 
 # -- the cache -------------------------------------------------------------
 
+@pytest.mark.both_users
 def test_policy_outlives_a_restart_and_its_server(new_boat, new_sink, new_policy, ca):
     sink = new_sink()
     server = new_policy("sink.test", policy_text(HOST))
@@ -228,6 +231,7 @@ def test_refresh_fetches_at_once(new_boat, new_sink, new_policy):
     assert boat.tool("pbtls", "refresh", "nothing.test", check=False).code == 68
 
 
+@pytest.mark.both_users
 def test_broken_policy_is_asked_for_once_by_many_messages_also_after_a_restart(new_boat, new_sink, new_policy, name_server):
     """RFC 8461 section 3.3; only a changed id is tried at once, and once."""
     sink = new_sink(tls=False)

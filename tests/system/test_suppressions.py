@@ -70,6 +70,7 @@ def test_allowed_address_gets_mail_whatever_happens(packetboat, account, sink):
     assert entries(packetboat)["boss@sink.test"]["status"] == "allowed"
 
 
+@pytest.mark.both_users
 def test_export_and_import_lose_nothing(packetboat, account):
     packetboat.tool("pbaccount", "add", "shop/news")
     packetboat.tool("pbsuppress", "add", "shop", "a@x.test", "b@x.test", "--detail", 'with "quotes", commas')
@@ -110,6 +111,7 @@ def test_long_lists_stream_while_mail_flows(packetboat, account, sink):
     assert exported.count("\n") == count + 1
 
 
+@pytest.mark.both_users
 def test_list_is_obeyed_at_once_by_the_next_accountd(packetboat, account, sink):
     """Killed, and stopped well: its filter comes from the file, with the entries that were added last."""
     def ready():

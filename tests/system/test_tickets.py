@@ -3,6 +3,8 @@
 import re
 import socket
 
+import pytest
+
 from lib.wait import wait_for
 
 
@@ -26,6 +28,7 @@ def test_every_process_takes_the_tickets_of_all(make_packetboat, keep):
     assert len(set(re.findall(r"smtpd\[(\d+)\]: connect from", boat.log_text()))) > 1
 
 
+@pytest.mark.both_users
 def test_tickets_outlive_a_reload(make_packetboat, keep):
     """New processes have the keys of the old ones."""
     boat = keep.start(make_packetboat(smtpd_processes=2))
