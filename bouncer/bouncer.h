@@ -84,6 +84,7 @@ struct own_mail {
 	struct str message_id;
 	bool is_8bit;
 	bool is_utf8;	  /* needs SMTPUTF8 */
+	bool needs_tls;	  /* REQUIRETLS */
 	bool is_stuffed;  /* content has stuffed dots already */
 	bool has_no_dots; /* is_stuffed, and no line begins with a dot */
 };

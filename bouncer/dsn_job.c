@@ -8,6 +8,7 @@
 #include "dsn_write.h"
 #include "log.h"
 #include "service.h"
+#include "smtp_param.h"
 
 /* Content kept in memory: the header in the segment, and what may go back. */
 #define CONTENT_MAX (4 * 1024 * 1024)
@@ -57,6 +58,13 @@ kind_of(enum dsn_action action)
 	return "sender non-delivery notification";
 }
 
+/* RFC 8689 section 5: then its reports need it too, and have headers only. */
+static bool
+needs_tls(const struct message *msg)
+{
+	return (msg->a.flags & MESSAGE_REQUIRETLS) != 0;
+}
+
 static void
 send_notification(const struct ipc_dsn_job *m, const struct message *msg,
     struct dsn_output *dsn)
@@ -73,6 +81,7 @@ send_notification(const struct ipc_dsn_job *m, const struct message *msg,
 		.message_id = str_of(dsn->message_id),
 		.is_8bit = dsn->is_8bit,
 		.is_utf8 = dsn->is_utf8,
+		.needs_tls = needs_tls(msg),
 	};
 
 	w->job = m->job;
@@ -105,7 +114,7 @@ notify(const struct ipc_dsn_job *m, const struct message *msg)
 		.msgid = m->msgid,
 		.sender = msg->a.sender,
 		.env_id = msg->a.env_id,
-		.ret = msg->a.ret,
+		.ret = needs_tls(msg) ? SMTP_RET_HDRS : msg->a.ret,
 		.is_utf8 = (msg->a.flags & MESSAGE_UTF8) != 0,
 		.is_whole = msg->is_whole,
 		.now_us = clock_wall_us(),

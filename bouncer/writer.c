@@ -158,7 +158,8 @@ own_mail_send(
 	o->e.account_name = keep(&to, m->account_name, 254);
 	o->e.class = m->class;
 	o->e.flags = MESSAGE_OWN_DSN | (has_no_dots ? MESSAGE_NODOTS : 0) |
-	    (m->is_8bit ? MESSAGE_8BIT : 0) | (m->is_utf8 ? MESSAGE_UTF8 : 0);
+	    (m->is_8bit ? MESSAGE_8BIT : 0) | (m->is_utf8 ? MESSAGE_UTF8 : 0) |
+	    (m->needs_tls ? MESSAGE_REQUIRETLS : 0);
 	o->e.header_from = keep(&to, m->header_from, 320);
 	o->e.subject = keep(&to, m->subject, 512);
 	o->e.message_id = keep(&to, m->message_id, 998);

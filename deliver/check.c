@@ -104,7 +104,8 @@ client_check(struct session *s)
 		decide_all(j, REASON_TOO_LARGE, "5.3.4",
 		    "the message is larger than the server takes (SIZE)");
 	}
-	if ((j->flags & MESSAGE_REQUIRETLS) != 0 &&
+	/* RFC 8689 section 5: reports go where it is not offered, too. */
+	if ((j->flags & MESSAGE_REQUIRETLS) != 0 && j->mail_from.len > 0 &&
 	    (s->ehlo.caps & EHLO_REQUIRETLS) == 0) {
 		decide_all(j, REASON_TLS, "5.7.30",
 		    "REQUIRETLS is needed, but the server does not offer it");

@@ -139,7 +139,8 @@ esmtp_mail(char *dst, const struct esmtp_mail *m, const struct ehlo *server)
 	if (m->is_utf8) {
 		line_puts(&l, " SMTPUTF8");
 	}
-	if ((m->flags & MESSAGE_REQUIRETLS) != 0) {
+	if ((m->flags & MESSAGE_REQUIRETLS) != 0 &&
+	    (server->caps & EHLO_REQUIRETLS) != 0) {
 		line_puts(&l, " REQUIRETLS");
 	}
 	if ((server->caps & EHLO_DSN) != 0) {

@@ -102,6 +102,9 @@ command_ehlo(struct session *s, struct str args)
 	if (!is_mx) {
 		session_reply(s, "250-DSN");
 	}
+	if (session_is_tls(s) && !is_mx) {
+		session_reply(s, "250-REQUIRETLS");
+	}
 	session_reply(s, "250-SMTPUTF8");
 	session_reply(s, "250 CHUNKING");
 }

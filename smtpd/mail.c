@@ -126,6 +126,7 @@ offered_to_mail(const struct session *s)
 		offered |= SMTP_PARAM_RET | SMTP_PARAM_ENVID;
 		if (session_is_tls(s)) {
 			offered |= SMTP_PARAM_AUTH; /* RFC 4954 section 5 */
+			offered |= SMTP_PARAM_REQUIRETLS; /* RFC 8689 */
 		}
 	}
 	return offered;
@@ -164,6 +165,7 @@ parse_mail(struct session *s, struct str args)
 	tx->ret = given.ret;
 	tx->is_utf8 = (given.given & SMTP_PARAM_SMTPUTF8) != 0;
 	tx->is_8bit = given.body == SMTP_BODY_8BITMIME;
+	tx->needs_tls = (given.given & SMTP_PARAM_REQUIRETLS) != 0;
 	tx->has_utf8_address = utf8_path;
 	str_copy(tx->env_id, sizeof(tx->env_id),
 	    (struct str){ given.envid, given.envid_len });

@@ -48,6 +48,7 @@ message_flags(const struct tx *tx)
 	if (tx->is_utf8 && (scan->header_is_8bit || tx->has_utf8_address)) {
 		flags |= MESSAGE_UTF8;
 	}
+	flags |= tx->needs_tls ? MESSAGE_REQUIRETLS : 0;
 	flags |= (tx->flags & TX_TEST) != 0 ? MESSAGE_TEST : 0;
 	flags |= (tx->flags & TX_HELD) != 0 ? MESSAGE_HELD : 0;
 	flags |= (tx->flags & TX_PLAIN_SENDER) != 0 ? MESSAGE_PLAIN_SENDER : 0;

@@ -45,8 +45,9 @@ struct tx {
 	char sender[SMTP_PATH_PRINT_MAX];
 	char env_id[SMTP_ENVID_MAX + 1];
 	enum smtp_ret ret;
-	bool is_utf8; /* SMTPUTF8 was given */
-	bool is_8bit; /* BODY=8BITMIME was given */
+	bool is_utf8;	/* SMTPUTF8 was given */
+	bool is_8bit;	/* BODY=8BITMIME was given */
+	bool needs_tls; /* REQUIRETLS was given */
 	bool has_utf8_address;
 	uint32_t nrcpt;
 	uint32_t refused;		      /* recipients */

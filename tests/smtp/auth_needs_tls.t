@@ -12,6 +12,6 @@ C: STARTTLS
 S: 220 *
 tls
 C: EHLO client.example
-S* 9 250*
+S* 10 250*
 C: MAIL FROM:<a@example.org>
 S: 530 5.7.0 Authentication required

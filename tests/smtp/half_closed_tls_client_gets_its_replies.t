@@ -8,7 +8,7 @@ C: STARTTLS
 S: 220 *
 tls
 C: EHLO client.example
-S* 9 250*
+S* 10 250*
 C> AUTH PLAIN AGFueXRoaW5nAGtleQ==\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\nFrom: a@example.org\r\n\r\n1\r\n.\r\nQUIT\r\n
 half
 S: 235 2.7.0 *

@@ -7,7 +7,7 @@ C: STARTTLS
 S: 220 *
 tls
 C: EHLO client.example
-S* 9 250*
+S* 10 250*
 C: AUTH PLAIN AGEAYg==
 S: 235 *
 C: MAIL FROM:<a@example.org>

@@ -8,7 +8,7 @@ C: STARTTLS
 S: 220 *
 tls
 C: EHLO client.example
-S* 9 250*
+S* 10 250*
 accountd silent
 C: AUTH PLAIN AGEAYg==
 quiet

@@ -8,7 +8,7 @@ C: STARTTLS
 S: 220 *
 tls
 C: EHLO client.example
-S* 9 250*
+S* 10 250*
 C: AUTH PLAIN !!!!
 S: 501 5.5.2 *
 C: AUTH PLAIN AGE=AGI=

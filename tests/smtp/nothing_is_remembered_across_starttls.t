@@ -19,6 +19,6 @@ S: 503 5.5.1 *
 C: EHLO client.example
 S* 3 250-*
 S: 250-AUTH PLAIN LOGIN
-S* 5 250*
+S* 6 250*
 C: STARTTLS
 S: 503 5.5.1 *

@@ -7,7 +7,7 @@ C: STARTTLS
 S: 220 *
 tls
 C: EHLO client.example
-S* 9 250*
+S* 10 250*
 C: AUTH PLAIN AGFueXRoaW5nAGtleQ==
 S: 235 2.7.0 *
 count auth 1

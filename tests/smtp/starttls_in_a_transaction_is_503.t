@@ -15,4 +15,4 @@ C: STARTTLS
 S: 220 *
 tls
 C: EHLO x.example
-S* 9 250*
+S* 10 250*

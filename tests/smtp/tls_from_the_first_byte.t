@@ -6,7 +6,7 @@ S: 220 mx.test ESMTP *
 C: EHLO client.example
 S* 3 250-*
 S: 250-AUTH PLAIN LOGIN
-S* 5 250*
+S* 6 250*
 C: AUTH PLAIN AGEAYg==
 S: 235 2.7.0 *
 pass 200

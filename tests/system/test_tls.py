@@ -53,6 +53,7 @@ def test_broken_handshake_is_retried_in_clear_and_remembered(new_packetboat, new
 
 # -- the table -------------------------------------------------------------
 
+@pytest.mark.both_users
 def test_table_raises_and_lowers_the_level_and_is_read_again(make_packetboat, keep, name_server, new_sink, ca):
     clear, wrong, plain = (new_sink(d, **o) for d, o in [
         ("clear.test", {"tls": False}), ("wrong.test", {"certificate": ca.wrong_name()}), ("plain.test", {})])
@@ -80,6 +81,39 @@ def test_table_raises_and_lowers_the_level_and_is_read_again(make_packetboat, ke
     wrong.wait_messages()
 
 
+# -- REQUIRETLS (RFC 8689) -------------------------------------------------
+
+@pytest.mark.both_users
+def test_mail_that_requires_tls_goes_to_verified_hosts_that_promise_it_for_the_next_hop(new_packetboat, new_sink, ca):
+    able, wrong, unable = new_sink("able.test"), new_sink("wrong.test", certificate=ca.wrong_name()), new_sink("unable.test")
+    for sink in (able, wrong):
+        sink.extensions.append("REQUIRETLS")
+    boat = new_packetboat(retry_schedule="1s", retry_jitter=0)
+    boat.send(add_shop(boat), SENDER, [f"bob@{d}.test" for d in ("able", "wrong", "unable")], mail_options=("REQUIRETLS",))
+    assert "REQUIRETLS" in able.wait_messages(1)[0].mail_args.split()
+    tls = boat.wait_event("delivery", recipient="bob@able.test")["tls"]
+    assert (tls["policy"], tls["source"], tls["result"]) == ("encrypt", "requiretls", "verified")
+    assert boat.wait_event("deferral", recipient="bob@wrong.test")["smtp"]["enh"] == "4.7.5"
+    bounce = boat.wait_event("soft_bounce", recipient="bob@unable.test")
+    assert bounce["smtp"]["enh"] == "5.7.30"
+    assert wrong.messages == unable.messages == []
+
+
+@pytest.mark.both_users
+def test_reports_about_mail_that_requires_tls_require_it_and_have_its_header_only(new_packetboat, new_sink):
+    """RFC 8689 section 5: they go where it is not offered, too."""
+    boat, home = new_packetboat(smtp_connection_reuse_limit=1), new_sink("shop.test")
+    new_sink("unable.test")
+    shop = add_shop(boat)
+    boat.tool("pbaccount", "set", "shop", "sender=plain")
+    for n in (1, 2):
+        boat.send(shop, SENDER, f"bob{n}@unable.test", mail_options=("REQUIRETLS", "RET=FULL"))
+        report = home.wait_messages(n)[-1]
+        assert (report.mail_from, "REQUIRETLS" in report.mail_args.split()) == ("", n == 2)
+        assert b"5.7.30" in report.data and b"text/rfc822-headers" in report.data and b"Hello." not in report.data
+        home.extensions.append("REQUIRETLS")
+
+
 # -- learned ---------------------------------------------------------------
 
 @pytest.fixture
@@ -99,6 +133,7 @@ def learn(boat, sink):
     return shop
 
 
+@pytest.mark.both_users
 def test_learned_site_without_starttls_gets_nothing_until_it_is_pardoned(learning_boat, new_sink):
     boat, sink = learning_boat, new_sink()
     shop = learn(boat, sink)
@@ -155,6 +190,7 @@ def dane_boat(new_packetboat, name_server):
     return boat
 
 
+@pytest.mark.both_users
 @pytest.mark.root
 def test_matching_tlsa_record_delivers_verified_without_an_authority(dane_boat, name_server, new_postfix, smtp_port):
     receiver = new_postfix("secure.test")
@@ -182,6 +218,7 @@ def test_wrong_tlsa_record_defers_until_it_is_right(dane_boat, name_server, new_
     assert dane_boat.wait_event("delivery", message_id=message_id)["details"]["tls"]["result"] == "verified"
 
 
+@pytest.mark.both_users
 def test_host_with_tlsa_records_and_without_starttls_gets_nothing(dane_boat, name_server, new_sink, ca, smtp_port):
     sink = new_sink("secure.test", tls=False)
     name_server.add(f"_{smtp_port}._tcp.mx.secure.test", "TLSA", tlsa(ca.server("mx.secure.test")))
@@ -200,6 +237,7 @@ def test_unsigned_zone_is_delivered_as_with_may(dane_boat, name_server, new_sink
     assert dane_boat.wait_event("delivery", message_id=message_id)["details"]["tls"]["policy"] == "may"
 
 
+@pytest.mark.both_users
 def test_bogus_tlsa_answer_defers(new_packetboat, name_server, new_sink, ca, smtp_port):
     """The zone's data no longer fit its signatures: the host is left alone."""
     sink = new_sink("secure.test", tls=False)

@@ -206,6 +206,8 @@ test_esmtp_parameters_need_their_extensions(void **state)
 	line_is(line, esmtp_mail(line, &m, &all_caps),
 	    "MAIL FROM:<s@example.org> SIZE=1234 BODY=8BITMIME SMTPUTF8 "
 	    "REQUIRETLS RET=FULL ENVID=a+20b\r\n");
+	line_is(line, esmtp_mail(line, &m, &none),
+	    "MAIL FROM:<s@example.org> SMTPUTF8\r\n");
 	line_is(line, esmtp_rcpt(line, &r, &all_caps),
 	    "RCPT TO:<\"a b\"@example.net> NOTIFY=SUCCESS,DELAY "
 	    "ORCPT=rfc822;a+2Bb@example.net\r\n");
