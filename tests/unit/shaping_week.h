@@ -1,7 +1,7 @@
 /*
  * A week of a sender that shapes: the core and shaping.cf as they are, a
- * deliver of connections only (shaping_week_deliver.c), and the servers of
- * others (shaping_week_servers.c), which know what was stated and see to it.
+ * deliver of connections only (shaping_week_deliver.c), the servers of others
+ * (shaping_week_servers.c), and what they expect (shaping_week_watch.c).
  */
 #ifndef TESTS_SHAPING_WEEK_H
 #define TESTS_SHAPING_WEEK_H
@@ -15,7 +15,7 @@
 #define WEEK_SOURCES 3u
 #define WEEK_MAIL 500000u
 #define WEEK_BINS (WEEK_DAYS * 144u) /* of ten minutes */
-#define WEEK_RCPTS 5u		     /* of a message at most */
+#define WEEK_RCPTS 7u		     /* of a message at most */
 
 /* Source 2 is warmed up: so many recipients a day at a provider. */
 #define WEEK_COLD 2u
@@ -27,8 +27,11 @@
 #define WEEK_ACCOUNT_RATE 60u
 #define WEEK_ACCOUNT_BURST 4u
 
+/* deliver begins a job on an idle connection within so long. */
+#define WEEK_BEGIN_US 20000u
+
 /* Open connections of each source. */
-#define WEEK_SOURCE_CONNS 14u
+#define WEEK_SOURCE_CONNS 7u
 
 /* Hours of the week, or of each day. */
 #define OUTAGE_FROM_H 24u
@@ -41,14 +44,14 @@
 #define THROTTLE_BACK_H 16u
 
 enum week_site {
-	OUTAGE, /* gone for a day */
+	OUTAGE, /* gone for a day; takes three seconds for each */
 	GREY,	/* refuses whom it has not seen for five minutes */
 	THROTTLE_A,
 	THROTTLE_B, /* 421 above 20 messages a minute, eight hours a day */
 	BLOCK_A,
 	BLOCK_B, /* nine hours nothing from source 0 */
 	SLOW,	 /* gone for eight hours, and comes back by and by */
-	BUSY,	 /* 451 to all, two hours a day */
+	BUSY,	 /* 451 to all, two hours a day, and 421 to some afterwards */
 	NEVER,	 /* not there */
 	TIGHT,	 /* few connections, short ones, rarely */
 	LIMIT,	 /* asks for less by a rule with limits */
@@ -91,13 +94,13 @@ struct week_reply {
 
 struct week;
 struct week_deliver;
-struct week_servers;
+struct week_watch;
 
 struct week {
 	struct world w;
 	struct shape *shape;
 	struct week_deliver *deliver;
-	struct week_servers *servers;
+	struct week_watch *watch;
 	uint64_t random;
 	uint64_t shape_us; /* when an effect ends */
 	uint32_t domain[WEEK_SITES];
@@ -131,25 +134,39 @@ void week_deliver_run(struct week *s);
 
 /* ---- servers ------------------------------------------------------------ */
 
-struct week_servers *week_servers_new(void);
-void week_servers_free(struct week_servers **v);
 /* A connection comes, that was allowed at given_us. False: it is refused, by
  * *reply. */
 bool week_servers_connect(struct week *s, enum week_site site, uint32_t source,
     uint64_t given_us, struct week_reply *reply);
-void week_servers_disconnect(
-    struct week *s, enum week_site site, uint32_t source);
 /* A transaction begins, the nth over its connection. */
 void week_servers_mail(struct week *s, const struct week_job *j,
     uint32_t source, unsigned nth, struct week_reply *reply);
+
+/* ---- what they see: each of these checks all that was stated ------------- */
+
+struct week_watch *week_watch_new(void);
+void week_watch_free(struct week_watch **v);
+void week_watch_connect(
+    struct week *s, enum week_site site, uint32_t source, uint64_t given_us);
+void week_watch_disconnect(
+    struct week *s, enum week_site site, uint32_t source);
+/* Nobody was there to connect to. */
+void week_watch_vain(struct week *s, enum week_site site);
+void week_watch_mail(
+    struct week *s, const struct week_job *j, uint32_t source, unsigned nth);
 /* The sender knows of the reply from now on. */
-void week_servers_told(
+void week_watch_told(
     struct week *s, const struct week_job *j, const struct week_reply *reply);
 /* An effect of shaping.cf has changed. */
-void week_servers_effect(struct week *s, const struct event_path_state *fact);
+void week_watch_effect(struct week *s, const struct event_path_state *fact);
 /* At each instant: nothing lasts longer than stated. */
-void week_servers_watch(const struct week *s);
-/* All effects were entered, all have been left. */
-void week_servers_check(const struct week *s);
+void week_watch_now(const struct week *s);
+/* At the end: limits were felt, effects were entered, all have been left. */
+void week_watch_check(const struct week *s);
+
+/* Open connections. */
+uint32_t week_watch_conns(const struct week *s, enum week_site site);
+/* Whether the site, or its provider, has had n messages in a minute. */
+bool week_watch_had(const struct week *s, enum week_site site, uint32_t n);
 
 #endif

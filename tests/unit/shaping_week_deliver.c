@@ -162,7 +162,7 @@ serve(struct week *s, struct conn *c)
 	c->next_us = s->w.now_us + IDLE_US;
 	if (take_job(s->deliver, c->path, &c->job)) {
 		c->state = CONN_STARTING;
-		c->next_us = in_ms(s, week_random(s, 20));
+		c->next_us = s->w.now_us + week_random(s, WEEK_BEGIN_US);
 	}
 }
 
@@ -283,7 +283,7 @@ run_one(struct week *s, struct conn *c)
 		break;
 	case CONN_CLOSING:
 		c->state = CONN_NONE;
-		week_servers_disconnect(s, c->site, c->source);
+		week_watch_disconnect(s, c->site, c->source);
 		tell(s, c->path, (struct core_conns){ .open = -1 });
 		break;
 	case CONN_NONE:

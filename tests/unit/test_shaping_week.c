@@ -90,7 +90,7 @@ static const struct burst {
 	{ THROTTLE_B, 15, 1500 },
 	{ TIGHT, 3, 300 },
 	{ LIMIT, 9, 400 },
-	{ BLOCK_A, 20, 500 },
+	{ BLOCK_A, 10, 500 },
 	{ GREY, 12, 400 },
 };
 
@@ -161,7 +161,7 @@ on_changed(void *arg, const struct event_path_state *fact)
 {
 	struct week *s = arg;
 
-	week_servers_effect(s, fact);
+	week_watch_effect(s, fact);
 }
 
 /* deliver hears of it when the result was dealt with. */
@@ -231,7 +231,7 @@ void
 week_result(
     struct week *s, const struct week_job *j, const struct week_reply *reply)
 {
-	week_servers_told(s, j, reply);
+	week_watch_told(s, j, reply);
 	for (uint32_t i = 0; i < j->j.n; i++) {
 		struct core_result c;
 		struct core_verdict v;
@@ -371,7 +371,7 @@ start(struct week *s)
 	buf_fini(&why);
 	s->shape = shape_new(conf, &env);
 	s->deliver = week_deliver_new();
-	s->servers = week_servers_new();
+	s->watch = week_watch_new();
 	set_limits(s);
 	for (unsigned i = 0; i < WEEK_SITES; i++) {
 		struct str name = str_of(week_names[i]);
@@ -400,7 +400,7 @@ pass(struct week *s, uint64_t next_us)
 		s->shape_us = shape_expire(s->shape, s->w.now_us);
 	}
 	week_deliver_run(s);
-	week_servers_watch(s);
+	week_watch_now(s);
 }
 
 static void
@@ -455,7 +455,7 @@ static void
 stop(struct week *s)
 {
 	shape_free(&s->shape);
-	week_servers_free(&s->servers);
+	week_watch_free(&s->watch);
 	print_message("# %u messages, %u recipients, %u expired, at most %u "
 		      "connections\n",
 	    s->nmail, s->sent, s->expired, week_deliver_free(&s->deliver));
@@ -478,7 +478,7 @@ test_shaping_a_week_exceeds_no_limit_leaves_all_sets_and_delivers_all(
 	for (uint32_t i = 1; i <= s.nmail; i++) {
 		assert_int_equal(s.mail[i].is_done, 1);
 	}
-	week_servers_check(&s);
+	week_watch_check(&s);
 	for (size_t i = 0; i < array_len(recoveries); i++) {
 		check_recovery(&s, &recoveries[i]);
 	}
