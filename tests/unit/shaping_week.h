@@ -55,6 +55,7 @@ enum week_site {
 	NEVER,	 /* not there */
 	TIGHT,	 /* few connections, short ones, rarely */
 	LIMIT,	 /* asks for less by a rule with limits */
+	HARSH,	 /* slow to greet, and wants nothing for an hour each day */
 	WEEK_SITES,
 };
 
@@ -138,6 +139,8 @@ void week_deliver_run(struct week *s);
  * *reply. */
 bool week_servers_connect(struct week *s, enum week_site site, uint32_t source,
     uint64_t given_us, struct week_reply *reply);
+/* How long it takes to connect. */
+uint32_t week_servers_latency_ms(struct week *s, enum week_site site);
 /* A transaction begins, the nth over its connection. */
 void week_servers_mail(struct week *s, const struct week_job *j,
     uint32_t source, unsigned nth, struct week_reply *reply);

@@ -144,16 +144,6 @@ open_one(struct week *s, const struct week_job *j)
 	return c;
 }
 
-/* Some take longer than a rate lets a job wait. */
-static uint32_t
-latency_ms(struct week *s, uint32_t limit_ms)
-{
-	uint32_t ms = week_random(s, 50) == 0 ? 200 + week_random(s, 1000)
-					      : 5 + week_random(s, 100);
-
-	return limit_ms != 0 && ms > limit_ms ? limit_ms : ms;
-}
-
 /* An idle connection takes the path's next job. */
 static void
 serve(struct week *s, struct conn *c)
@@ -338,8 +328,10 @@ add_job(struct week *s)
 	d->njobs++;
 	if (from->may_open) {
 		struct conn *c = open_one(s, j);
+		uint32_t ms = week_servers_latency_ms(s, j->site);
 
-		c->next_us = in_ms(s, latency_ms(s, j->open_ms));
+		c->next_us = in_ms(
+		    s, j->open_ms != 0 && ms > j->open_ms ? j->open_ms : ms);
 	}
 	serve_path(s, from->path);
 }

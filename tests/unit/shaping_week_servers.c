@@ -47,6 +47,18 @@ is_gone(const struct week *s, enum week_site site)
 	}
 }
 
+uint32_t
+week_servers_latency_ms(struct week *s, enum week_site site)
+{
+	uint32_t luck = week_random(s, 50);
+
+	if (site == HARSH) {
+		return 5 + week_random(s, 900);
+	}
+	/* Some take longer than a rate lets a job wait. */
+	return luck == 0 ? 200 + week_random(s, 1000) : 5 + week_random(s, 100);
+}
+
 bool
 week_servers_connect(struct week *s, enum week_site site, uint32_t source,
     uint64_t given_us, struct week_reply *reply)
@@ -122,6 +134,12 @@ answer(struct week *s, const struct week_job *j, uint32_t source,
 		if (is_daily(s, 9, 1) && week_random(s, 20) == 0) {
 			refuse(reply, 452, REPLY_DATA, REASON_OTHER,
 			    "452 4.3.1 slow down");
+		}
+		break;
+	case HARSH:
+		if (is_daily(s, 18, 1)) {
+			refuse(reply, 450, REPLY_MAIL, REASON_POLICY,
+			    "450 4.7.1 go away");
 		}
 		break;
 	default:

@@ -40,6 +40,7 @@ static const struct stated stated[] = {
 	{ BUSY, BUSY, 6, 120, 0, 0, 20 },
 	{ TIGHT, TIGHT, 2, 120, 0, 6, 5 },
 	{ LIMIT, LIMIT, 6, 120, 0, 0, 20 },
+	{ HARSH, HARSH, 6, 0, 0, 0, 20 },
 };
 #define STATED (sizeof(stated) / sizeof(stated[0]))
 
@@ -51,24 +52,23 @@ struct follows {
 	uint32_t last;
 	uint32_t source; /* ANY: of all */
 	uint32_t span_s;
-	bool is_exact; /* ends when it has to; else the end moves in steps */
 	uint32_t conns;
 	uint32_t msgs; /* a minute; with conns 0: nothing at all */
 };
 
-enum { F_THROTTLE, F_BLOCK, F_SLOW, F_BUSY, F_LIMIT, FOLLOWS };
+enum { F_THROTTLE, F_BLOCK, F_SLOW, F_BUSY, F_LIMIT, F_HARSH, FOLLOWS };
 
 static const struct follows follows[FOLLOWS] = {
 	[F_THROTTLE] = { "throttle", "backoff", THROTTLE_A, THROTTLE_B, ANY,
-	    1800, false, 1, 10 },
-	[F_BLOCK] = { "block", "suspended", BLOCK_A, BLOCK_B, 0, 6 * 3600, true,
-	    0, 0 },
-	[F_SLOW] = { "slow.example", "backoff", SLOW, SLOW, ANY, 600, false, 1,
+	    1800, 1, 10 },
+	[F_BLOCK] = { "block", "suspended", BLOCK_A, BLOCK_B, 0, 6 * 3600, 0,
 	    0 },
-	[F_BUSY] = { "busy.example", "backoff", BUSY, BUSY, ANY, 1800, false, 1,
-	    10 },
-	[F_LIMIT] = { "limit.example", "limited", LIMIT, LIMIT, ANY, 3600, true,
-	    2, 12 },
+	[F_SLOW] = { "slow.example", "backoff", SLOW, SLOW, ANY, 600, 1, 0 },
+	[F_BUSY] = { "busy.example", "backoff", BUSY, BUSY, ANY, 1800, 1, 10 },
+	[F_LIMIT] = { "limit.example", "limited", LIMIT, LIMIT, ANY, 3600, 2,
+	    12 },
+	[F_HARSH] = { "harsh.example", "suspended", HARSH, HARSH, ANY, 7200, 0,
+	    0 },
 };
 
 struct effect_seen {
@@ -428,6 +428,9 @@ week_watch_told(
 		break;
 	case LIMIT:
 		enters(s, F_LIMIT);
+		break;
+	case HARSH:
+		enters(s, F_HARSH);
 		break;
 	default:
 		break;

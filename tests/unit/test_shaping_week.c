@@ -30,6 +30,7 @@ const char *const week_names[WEEK_SITES] = {
 	[NEVER] = "never.example",
 	[TIGHT] = "tight.example",
 	[LIMIT] = "limit.example",
+	[HARSH] = "harsh.example",
 };
 
 /* Of 100 messages. */
@@ -44,7 +45,8 @@ static const uint8_t shares[WEEK_SITES] = {
 	[BUSY] = 6,
 	[NEVER] = 1,
 	[TIGHT] = 10,
-	[LIMIT] = 8,
+	[LIMIT] = 7,
+	[HARSH] = 1,
 };
 
 const char week_conf[] =
@@ -71,6 +73,9 @@ const char week_conf[] =
     "connections = 2\n"
     "connection_rate = 6/1m\n"
     "messages_per_connection = 5\n"
+    "[site harsh.example]\n"
+    "messages = 6000/1m/100\n"
+    "reply = /go away/ suspend all for 2h\n"
     "[backoff gentle]\n"
     "connections = 1\n"
     "messages = 10/1m\n"
@@ -92,6 +97,7 @@ static const struct burst {
 	{ LIMIT, 9, 400 },
 	{ BLOCK_A, 10, 500 },
 	{ GREY, 12, 400 },
+	{ HARSH, 18, 100 },
 };
 
 /* From then on, within some minutes, ten minutes have this part of what the
