@@ -104,7 +104,8 @@ void path_conns_init(void);
 /* Closes all. */
 void path_conns_fini(void);
 
-unsigned paths_sessions(void); /* connections of the process */
+/* Connections of the process that the end waits for: none after its QUIT. */
+unsigned paths_sessions(void);
 
 /* Sessions tell what they become. */
 void path_session_idle(struct session *s);

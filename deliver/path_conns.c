@@ -10,6 +10,7 @@ static struct {
 	struct path_list starving;
 	struct session_list idle; /* of all paths, longest idle first */
 	unsigned n_sessions;
+	unsigned n_parting; /* of these */
 } all;
 
 void
@@ -24,12 +25,13 @@ path_conns_fini(void)
 {
 	sessions_fini();
 	all.n_sessions = 0;
+	all.n_parting = 0;
 }
 
 unsigned
 paths_sessions(void)
 {
-	return all.n_sessions;
+	return all.n_sessions - all.n_parting;
 }
 
 /* ---- room -------------------------------------------------------------- */
@@ -201,6 +203,7 @@ void
 path_session_parting(struct session *s)
 {
 	s->path->n_parting++;
+	all.n_parting++;
 	leave(s);
 }
 
@@ -208,6 +211,7 @@ void
 path_session_parted(struct session *s)
 {
 	s->path->n_parting--;
+	all.n_parting--;
 	path_touch(s->path);
 	feed_starving();
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "clock.h"
+#include "deliver.h"
 #include "deliver_world.h"
 #include "fake_loop.h"
 #include "outcome.h"
@@ -150,6 +151,22 @@ test_deliver_counted_connection_counts_until_the_server_has_closed(void **state)
 }
 
 static void
+test_deliver_end_does_not_wait_for_servers_to_close(void **state)
+{
+	const struct ipc_conn_close m = { .path = 1, .count = 1 };
+
+	(void)state;
+	open_counted(1);
+	take(0);
+	world_tell(IPC_result_ack, &(struct ipc_result_ack){ .seq = 1 });
+	world_tell(IPC_conn_close, &m);
+	world_settle();
+	assert_int_equal(world.open, 1);
+	deliver_drain();
+	assert_true(world.is_over);
+}
+
+static void
 test_deliver_asked_to_close_what_is_in_use_answers_and_goes_on(void **state)
 {
 	const struct ipc_conn_close m = { .path = 1, .count = 1 };
@@ -245,6 +262,7 @@ main(void)
 		    test_deliver_job_that_needs_no_new_connection_gives_its_permission_up),
 		TEST(
 		    test_deliver_counted_connection_counts_until_the_server_has_closed),
+		TEST(test_deliver_end_does_not_wait_for_servers_to_close),
 		TEST(
 		    test_deliver_asked_to_close_what_is_in_use_answers_and_goes_on),
 		TEST(

@@ -77,6 +77,7 @@ class Session:
     tls: str = ""
     helo: str = ""
     ended: bool = False
+    socket: asyncio.trsock.TransportSocket | None = None
     after_starttls: bytes = b""  # bytes that came before the handshake
     transcript: list[tuple[str, bytes]] = dataclasses.field(default_factory=list)
 
@@ -151,6 +152,7 @@ class SmtpSink(BackgroundServer):
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
         session = Session(writer.get_extra_info("peername")[0], writer.get_extra_info("sockname")[0], time.time(),
                           tls="implicit" if self.implicit_tls else "")
+        session.socket = writer.get_extra_info("socket")
         self.sessions.append(session)
         self.open_now += 1
         self.open_most = max(self.open_most, self.open_now)
