@@ -160,8 +160,8 @@ tell_running(struct peer *qmgr, const struct job *j)
 	struct ipc_running m = {
 		.job = j->id,
 		.msgid = j->msgid,
-		.path = j->path->id,
 		.site = str_of(j->path->site),
+		.source_ip = str_of(j->path->source_ip),
 	};
 
 	for (unsigned i = 0; i < j->n_rcpts; i++) {

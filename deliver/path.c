@@ -58,7 +58,6 @@ path_new(uint32_t id)
 {
 	struct path *p = mem_alloc(sizeof(*p));
 
-	p->id = id;
 	p->key = id;
 	TAILQ_INIT(&p->waiting);
 	TAILQ_INIT(&p->opening);
@@ -126,7 +125,6 @@ find_orphan(const struct ipc_job *m)
 			p->is_orphan = false;
 			all.n_orphans--;
 			path_tell_none(p);
-			p->id = m->path;
 			rename_path(p, m->path);
 			return p;
 		}

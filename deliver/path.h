@@ -33,8 +33,7 @@ struct path {
 	TAILQ_ENTRY(path) dirty;    /* something changed in this turn */
 	bool is_starving;
 	bool is_dirty;
-	uint32_t id;
-	uint64_t key; /* where it is found; id, or beyond all numbers */
+	uint64_t key; /* qmgr's number of it, or one beyond all of these */
 	/* qmgr's newest word; 0: any number, any age. */
 	unsigned limit;		/* window: connections, at least 1 */
 	uint32_t conn_messages; /* transactions of a connection */

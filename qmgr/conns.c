@@ -91,23 +91,16 @@ is_nothing(const struct conns *c)
 static uint32_t
 core_path(struct qmgr *q, const struct ipc_path_conns *m)
 {
-	uint32_t source = sources_default(q);
 	uint32_t site;
 
 	if (m->path <= UINT32_MAX) {
 		return (uint32_t)m->path;
 	}
-	for (uint32_t i = 0; i < sources_count(q); i++) {
-		if (str_eq(sources_ip(q, i), m->source_ip)) {
-			source = i;
-			break;
-		}
-	}
 	site = paths_site(q, m->site);
 	/* Until its mail is resolved nobody else says whose site it is. */
 	core_site_belongs(
 	    q->core, site, paths_provider(q, m->site, m->provider));
-	return core_path_named(q->core, site, source);
+	return core_path_named(q->core, site, paths_source_at(q, m->source_ip));
 }
 
 void

@@ -201,6 +201,17 @@ paths_site(struct qmgr *q, struct str site)
 }
 
 uint32_t
+paths_source_at(const struct qmgr *q, struct str ip)
+{
+	for (uint32_t i = 0; i < sources_count(q); i++) {
+		if (str_eq(sources_ip(q, i), ip)) {
+			return i;
+		}
+	}
+	return sources_default(q);
+}
+
+uint32_t
 paths_provider(struct qmgr *q, struct str site, struct str known)
 {
 	return shape_provider(q->paths->shape, site, known, qmgr_now(q));

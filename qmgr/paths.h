@@ -28,6 +28,8 @@ void paths_fini(struct qmgr *q);
 
 /* core_site, with the site's limits and what an earlier run knew of it. */
 uint32_t paths_site(struct qmgr *q, struct str site);
+/* The source of this address; the default one, when it is ours no more. */
+uint32_t paths_source_at(const struct qmgr *q, struct str ip);
 /* The provider's number or CORE_NONE; known: what resolvd says. */
 uint32_t paths_provider(struct qmgr *q, struct str site, struct str known);
 /* resolvd's answer. */

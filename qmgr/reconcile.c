@@ -102,6 +102,8 @@ adopt(struct qmgr *q, unsigned index, const struct ipc_running *m, uint32_t msg)
 {
 	uint16_t ordinals[CORE_JOB_RCPTS];
 	uint32_t n = read_ordinals(m->rcpts, ordinals, CORE_JOB_RCPTS);
+	uint32_t site = paths_site(q, m->site);
+	uint32_t source = paths_source_at(q, m->source_ip);
 	struct core_message message;
 	struct seg *g;
 	struct job *job;
@@ -110,11 +112,11 @@ adopt(struct qmgr *q, unsigned index, const struct ipc_running *m, uint32_t msg)
 
 	if (core_message_get(q->core, msg, &message, &nrcpt) < 0 ||
 	    jobs_is_full(q->jobs) ||
-	    core_adopt(q->core, msg, paths_site(q, m->site), sources_default(q),
-		ordinals, n, &core_job) < 0) {
+	    core_adopt(q->core, msg, site, source, ordinals, n, &core_job) <
+		0) {
 		return; /* its results will be late ones */
 	}
-	core_warm_any(q->core, paths_site(q, m->site), n);
+	core_warm_any(q->core, site, n);
 	job = jobs_adopt(q->jobs, m->job);
 	job->core = core_job;
 	job->msgid = m->msgid;
@@ -122,7 +124,7 @@ adopt(struct qmgr *q, unsigned index, const struct ipc_running *m, uint32_t msg)
 	job->msg = msg;
 	job->account = message.account;
 	job->subaccount = message.subaccount;
-	job->path = m->path;
+	job->path = core_path_named(q->core, site, source);
 	job->left = n;
 	job->deliver = (uint8_t)index;
 	job->is_known = true;

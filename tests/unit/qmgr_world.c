@@ -470,7 +470,6 @@ name_open_jobs(void)
 		struct ipc_running m = {
 			.job = j->job,
 			.msgid = j->msgid,
-			.path = 1,
 			.site = str_of(j->next_hop),
 			.rcpts = { (const char *)j->ordinals, j->n * 2 },
 		};
