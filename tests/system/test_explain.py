@@ -206,7 +206,6 @@ def test_a_suspension_names_its_rule_and_reply(make_packetboat, keep, name_serve
 
 # -- source ----------------------------------------------------------------
 
-@pytest.mark.both_users
 def test_the_pool_shows_its_addresses_and_why_one_rests(new_packetboat, name_server, addresses, sink):
     boat = new_packetboat(source_check_interval="1s", source_check_retry="1s", source_name_wait="0s")
     good, bad = addresses.next(), addresses.next()

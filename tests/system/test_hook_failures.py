@@ -119,7 +119,6 @@ def test_deleted_dead_letters_do_not_come_back(new_shop, new_webhook):
 
 # -- replay ----------------------------------------------------------------
 
-@pytest.mark.both_users
 @pytest.mark.parametrize("by", ["since", "id"])
 def test_replay_survives_a_kill_behind_its_answer(by, new_shop, new_webhook):
     boat, hook = new_shop(), new_webhook()

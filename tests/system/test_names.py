@@ -83,7 +83,6 @@ def test_broken_and_silent_name_servers_defer_and_hold_up_nobody_else(make_packe
     assert time.monotonic() - began < 100
 
 
-@pytest.mark.both_users
 def test_what_does_not_exist_is_asked_for_once(make_packetboat, keep, name_server, addresses, new_sink):
     counter = keep.start(LyingResolver(addresses.next(), name_server))
     boat = make_packetboat(dns=counter, dns_negative_time="60s")

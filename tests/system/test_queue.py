@@ -95,7 +95,6 @@ def test_without_a_running_suite_the_tool_says_so(boat):
 
 # -- changing --------------------------------------------------------------
 
-@pytest.mark.both_users
 def test_held_mail_waits_until_it_is_released(boat, shop, busy):
     message_id = queue_one(boat, shop)
     boat.tool("pbqueue", "hold", message_id)

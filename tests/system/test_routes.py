@@ -88,7 +88,6 @@ def test_wrong_password_keeps_the_mail_until_it_is_mended(new_relay, new_boat):
     assert relay.mail.wait(1)[0].recipient == "bob@far.test"
 
 
-@pytest.mark.both_users
 def test_password_goes_to_nobody_without_tls_or_with_a_foreign_certificate(new_boat, new_sink, ca):
     clear, wrong = new_sink("clear.test", tls=False), new_sink("wrong.test", certificate=ca.wrong_name())
     for sink in (clear, wrong):

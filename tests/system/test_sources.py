@@ -94,7 +94,6 @@ def test_a_message_names_one_of_the_pools_that_its_account_may_use(boat, sink, a
     boat.wait_log("pool nothere is unknown or not allowed")
 
 
-@pytest.mark.both_users
 def test_an_address_that_lost_its_name_rests_until_the_name_is_back(boat, sink, add_source, name_server, publish):
     bad, good = add_source("out1.test", "pool=shop"), add_source("out2.test", "pool=shop")
     account, address = sender(boat, "shop", "shop.test", pool="shop")

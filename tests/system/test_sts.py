@@ -231,7 +231,6 @@ def test_refresh_fetches_at_once(new_boat, new_sink, new_policy):
     assert boat.tool("pbtls", "refresh", "nothing.test", check=False).code == 68
 
 
-@pytest.mark.both_users
 def test_broken_policy_is_asked_for_once_by_many_messages_also_after_a_restart(new_boat, new_sink, new_policy, name_server):
     """RFC 8461 section 3.3; only a changed id is tried at once, and once."""
     sink = new_sink(tls=False)
