@@ -448,6 +448,8 @@ week_watch_effect(struct week *s, const struct event_path_state *fact)
 		}
 		assert_true(str_is(fact->state, follows[i].state));
 		if (fact->until_us != 0) {
+			/* Only what replies have asked for. */
+			assert_int_not_equal(x->most_us, 0);
 			x->reports++;
 			continue;
 		}
