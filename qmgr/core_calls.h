@@ -219,8 +219,8 @@ bool conn_passes(
     struct core *core, uint32_t path, const uint32_t *gates, uint32_t n);
 /* It opens one. */
 void conn_open(struct core *core, uint32_t path);
-/* The first of the gate's waiters that has a connection or may open one here;
- * NIL: none, *until_us is when to look again. */
+/* The first of the gate's next waiters that has a connection or may open one
+ * here; NIL: none, *until_us is when to look again. */
 uint32_t conn_next_waiter(struct core *core, uint32_t gate, uint64_t *until_us);
 /* Those beyond the gate's limit are closed, when they are idle. */
 void conn_trim(struct core *core, uint32_t gate);

@@ -7,6 +7,11 @@
  */
 #include "core_impl.h"
 
+/* Waiters that may be passed by one with a connection: thousands can wait at a
+ * provider, and whoever is further back gives its idle connection up to them.
+ */
+#define LOOK_AHEAD 64u
+
 bool
 conn_counts_at(const struct core *core, uint32_t gate)
 {
@@ -383,14 +388,17 @@ conn_next_waiter(struct core *core, uint32_t gate, uint64_t *until_us)
 	if (conn_stop(core, gate) == CORE_STOP_NONE) {
 		return first;
 	}
-	while (i != NIL && kept(path_at(core, i)) == 0) {
+	*until_us = opens_us(core, gate);
+	for (uint32_t n = 0; n < LOOK_AHEAD && i != NIL; n++) {
+		if (kept(path_at(core, i)) > 0) {
+			return i;
+		}
 		if (i == first) {
 			make_room(core, gate);
 		}
 		i = list_next(first, path_kin(core), i);
 	}
-	*until_us = opens_us(core, gate);
-	return i;
+	return NIL;
 }
 
 /* Nobody waits there, or its turn has come. */
