@@ -267,7 +267,10 @@ on_death(struct child *c, int status)
 	log_death(c, status);
 	peer_free(&c->peer);
 	loop_timer_stop(c->timer);
-	if (phases_is_stopping()) {
+	if (phases_is_stopping() && phases_starts_again(c)) {
+		child_spawn(c);
+		channels_introduce(c);
+	} else if (phases_is_stopping()) {
 		child_remove(c);
 		phases_ended();
 	} else if (c->state == CHILD_DRAINING && c->is_successor_due) {

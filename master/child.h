@@ -61,5 +61,10 @@ void channels_begin(struct child *c);
 void phases_ready(void);
 void phases_ended(void);
 bool phases_is_stopping(void);
+/*
+ * Is c, which has no process, started in spite of the stop? The queue is, once,
+ * before its turn to end: deliver has results that only it can keep.
+ */
+bool phases_starts_again(const struct child *c);
 
 #endif

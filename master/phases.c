@@ -7,6 +7,7 @@
 #include "loop.h"
 
 static bool is_stopping;
+static bool is_queue_started; /* once more, since the stop began */
 /* A reload replaces one row after the other; n_service_rows: none running. */
 static unsigned replacing = ~0u;
 
@@ -73,10 +74,17 @@ stop_next(void)
 	}
 }
 
-/*
- * Nobody is left waiting for a restart, whose end nobody would tell. The
- * queue is started at once: deliver has results that only it can keep.
- */
+bool
+phases_starts_again(const struct child *c)
+{
+	bool is_needed = c->row->role == ROLE_QMGR && !is_queue_started &&
+	    c->state != CHILD_DRAINING;
+
+	is_queue_started = is_queue_started || is_needed;
+	return is_needed;
+}
+
+/* Nobody is left waiting for a restart, whose end nobody would tell. */
 static void
 settle_waiting(void)
 {
@@ -88,7 +96,7 @@ settle_waiting(void)
 			continue;
 		}
 		loop_timer_stop(c->timer);
-		if (c->row->role == ROLE_QMGR) {
+		if (phases_starts_again(c)) {
 			child_spawn(c);
 		}
 		if (c->state == CHILD_WAITING) {

@@ -243,6 +243,26 @@ def test_stop_while_qmgr_waits_for_its_restart(boat, receiver):
     assert len(receiver.received) == 1
 
 
+def test_qmgr_is_killed_while_the_suite_stops(boat, receiver):
+    """It is started once more for what deliver has to tell; the stop neither waits in vain nor repeats the mail."""
+    receiver.normal()
+    receiver.on("EOD", Delay(5))
+    shop = boat.add_account("shop")
+    boat.add_domain(shop, "shop.test")
+    boat.send(shop, "orders@shop.test", "slow@sink.test")
+    wait_for(lambda: receiver.received, 20, "the delivery to be under way")
+    os.kill(boat.master_pid, signal.SIGTERM)
+    # smtpd is the first to end.
+    wait_for(lambda: not boat.pids("smtpd"), 10, "the stop to be under way")
+    kill_and_wait(boat, "qmgr")
+    boat.stop()
+    assert "does not end" not in boat.log_text()
+    assert "drain_time is over" not in boat.log_text()
+    boat.start()
+    boat.wait_queue_empty()
+    assert len(receiver.received) == 1
+
+
 def due_times(boat) -> dict:
     """Of each recipient in the queue: how often it was tried and when it is next."""
     return {r["address"]: (r["attempts"], r["next_try"]) for m in boat.queue_json() for r in m["recipients"]}
