@@ -91,6 +91,39 @@ decide_utf8(struct session *s)
 	}
 }
 
+/*
+ * RFC 8689 section 4.2.1: a certificate proves little when anybody may have
+ * named the host. DNSSEC, the domain's policy or the administrator did.
+ */
+static bool
+is_host_known(const struct session *s)
+{
+	const struct route *r = s->job->route;
+	const struct route_host *h =
+	    route_find_host(r, s->facts.dest_host, s->facts.dest_port);
+
+	return r->is_fixed || r->is_secure ||
+	    (h != NULL && route_sts(r, h) == TLS_STS_NAMED);
+}
+
+/* Section 5: reports go where neither is the case, too. */
+static void
+decide_requiretls(struct session *s)
+{
+	if ((s->job->flags & MESSAGE_REQUIRETLS) == 0 ||
+	    s->job->mail_from.len == 0) {
+		return;
+	}
+	if ((s->ehlo.caps & EHLO_REQUIRETLS) == 0) {
+		decide_all(s->job, REASON_TLS, "5.7.30",
+		    "REQUIRETLS is needed, but the server does not offer it");
+	} else if (!is_host_known(s)) {
+		decide_all(s->job, REASON_TLS, "5.7.30",
+		    "REQUIRETLS is needed, but neither DNSSEC nor MTA-STS "
+		    "proves that this is the domain's host");
+	}
+}
+
 bool
 client_check(struct session *s)
 {
@@ -104,12 +137,7 @@ client_check(struct session *s)
 		decide_all(j, REASON_TOO_LARGE, "5.3.4",
 		    "the message is larger than the server takes (SIZE)");
 	}
-	/* RFC 8689 section 5: reports go where it is not offered, too. */
-	if ((j->flags & MESSAGE_REQUIRETLS) != 0 && j->mail_from.len > 0 &&
-	    (s->ehlo.caps & EHLO_REQUIRETLS) == 0) {
-		decide_all(j, REASON_TLS, "5.7.30",
-		    "REQUIRETLS is needed, but the server does not offer it");
-	}
+	decide_requiretls(s);
 	decide_utf8(s);
 	decide_unwritable(s);
 	return_excess(s);

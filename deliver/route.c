@@ -382,6 +382,7 @@ static void
 set_plan(struct route *r, const struct ipc_plan_rep *rep)
 {
 	r->status = (enum dns_status)rep->status;
+	r->is_secure = rep->is_secure != 0;
 	set_reason(r, rep->reason);
 	set_expiry(r, rep->ttl_s);
 	set_hosts(r, rep->plan);

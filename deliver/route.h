@@ -30,8 +30,9 @@ struct route {
 	unsigned refs;
 	bool is_ready;
 	enum dns_status status;
-	bool is_fixed; /* smtp_address_policy is not for it */
-	bool is_smtps; /* TLS from the first byte */
+	bool is_fixed;	/* smtp_address_policy is not for it */
+	bool is_smtps;	/* TLS from the first byte */
+	bool is_secure; /* DNSSEC validates which hosts these are */
 	char *next_hop;
 	char *reason;	     /* for people, when status is not DNS_OK */
 	uint16_t port;	     /* 0: smtp_port */

@@ -84,19 +84,22 @@ def test_table_raises_and_lowers_the_level_and_is_read_again(make_packetboat, ke
 # -- REQUIRETLS (RFC 8689) -------------------------------------------------
 
 @pytest.mark.both_users
-def test_mail_that_requires_tls_goes_to_verified_hosts_that_promise_it_for_the_next_hop(new_packetboat, new_sink, ca):
-    able, wrong, unable = new_sink("able.test"), new_sink("wrong.test", certificate=ca.wrong_name()), new_sink("unable.test")
-    for sink in (able, wrong):
+def test_mail_that_requires_tls_goes_to_verified_hosts_that_promise_it_for_the_next_hop(new_packetboat, name_server, new_sink, ca):
+    able, wrong, unable, any_host = (new_sink("able.secure.test"), new_sink("wrong.secure.test", certificate=ca.wrong_name()),
+                                     new_sink("unable.secure.test"), new_sink("plain.test"))
+    for sink in (able, wrong, any_host):
         sink.extensions.append("REQUIRETLS")
-    boat = new_packetboat(retry_schedule="1s", retry_jitter=0)
-    boat.send(add_shop(boat), SENDER, [f"bob@{d}.test" for d in ("able", "wrong", "unable")], mail_options=("REQUIRETLS",))
+    boat = new_packetboat(dns_dnssec_trust_anchor=anchor(name_server), retry_schedule="1s", retry_jitter=0)
+    boat.send(add_shop(boat), SENDER, [f"bob@{d}.test" for d in ("able.secure", "wrong.secure", "unable.secure", "plain")],
+              mail_options=("REQUIRETLS",))
     assert "REQUIRETLS" in able.wait_messages(1)[0].mail_args.split()
-    tls = boat.wait_event("delivery", recipient="bob@able.test")["tls"]
+    tls = boat.wait_event("delivery", recipient="bob@able.secure.test")["tls"]
     assert (tls["policy"], tls["source"], tls["result"]) == ("encrypt", "requiretls", "verified")
-    assert boat.wait_event("deferral", recipient="bob@wrong.test")["smtp"]["enh"] == "4.7.5"
-    bounce = boat.wait_event("soft_bounce", recipient="bob@unable.test")
-    assert bounce["smtp"]["enh"] == "5.7.30"
-    assert wrong.messages == unable.messages == []
+    assert boat.wait_event("deferral", recipient="bob@wrong.secure.test")["smtp"]["enh"] == "4.7.5"
+    for domain, text in (("unable.secure.test", "does not offer it"), ("plain.test", "neither DNSSEC nor MTA-STS")):
+        smtp = boat.wait_event("soft_bounce", recipient=f"bob@{domain}")["smtp"]
+        assert smtp["enh"] == "5.7.30" and text in smtp["text"], smtp
+    assert wrong.messages == unable.messages == any_host.messages == []
 
 
 @pytest.mark.both_users

@@ -168,6 +168,7 @@ call_answer(void *arg)
 		.ttl_s = world.ttl_s,
 		.reason = str_of(world.dns_reason),
 		.plan = buf_str(&world.plan),
+		.is_secure = world.is_secure,
 	};
 
 	call_end(arg, &rep);
@@ -419,6 +420,7 @@ set_tlsa(struct plan_host *h, const char *tlsa, unsigned char md[32])
 		   EVP_sha256(), md, &n) != 1 ||
 	    n != 32);
 	h->is_secure = true;
+	world.is_secure = true;
 	h->tlsa_status = strcmp(tlsa, "unknown") == 0 ? DNS_TEMPORARY : DNS_OK;
 	h->n_tlsa = h->tlsa_status == DNS_OK;
 	h->tlsa[0] = (struct plan_tlsa){

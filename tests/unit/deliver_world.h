@@ -42,6 +42,7 @@ struct world {
 	const char *dns_reason;
 	uint32_t ttl_s;
 	struct buf plan;
+	bool is_secure; /* one of its hosts has TLSA records */
 	unsigned plan_requests;
 	char refused[WORLD_MAX][46]; /* addresses that refuse connections */
 	unsigned n_refused;
