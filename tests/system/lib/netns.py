@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 
 from .process import run
 
@@ -32,6 +33,10 @@ class OwnNetwork:
         run("nft", "add table inet t")
         run("nft", "add chain inet t in { type filter hook input priority 0 ; }")
         run("nft", f"add rule inet t in {text}")
+
+    def hits(self) -> int:
+        """How many packets came to a "counter" of the rules."""
+        return sum(int(n) for n in re.findall(r"counter packets (\d+)", run("nft", "list", "ruleset").stdout))
 
     def no_rules(self):
         run("nft", "flush ruleset")
