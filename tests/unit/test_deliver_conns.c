@@ -10,58 +10,10 @@
 
 #include "clock.h"
 #include "deliver.h"
+#include "deliver_mx.h"
 #include "deliver_world.h"
 #include "fake_loop.h"
 #include "outcome.h"
-
-#define CONTENT STR("Subject: x\r\n\r\ntext\r\n")
-
-static int
-setup(void **state)
-{
-	(void)state;
-	world_start("");
-	world_host("mx.example", 10, "192.0.2.1");
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	world_stop();
-	return 0;
-}
-
-static void
-give_job(uint64_t job, uint16_t conn_limit)
-{
-	world_job(&(struct world_mail){
-	    .job = job, .conn_limit = conn_limit, .content = CONTENT });
-	world_settle();
-}
-
-static void
-say(unsigned conn, const char *text)
-{
-	world_send(conn, text, strlen(text));
-	world_settle();
-}
-
-/* The server takes one message after the dialogue is open. */
-static void
-take(unsigned conn)
-{
-	say(conn, "250 ok\r\n250 ok\r\n354 go\r\n");
-	say(conn, "250 2.0.0 taken\r\n");
-}
-
-static void
-hello(unsigned conn)
-{
-	say(conn, "220 mx\r\n");
-	say(conn, "250-mx\r\n250 PIPELINING\r\n");
-}
 
 /* A job over the connections that there are. */
 static void
@@ -71,7 +23,7 @@ give_over_open(uint64_t job, uint32_t path)
 	    .path = path,
 	    .may_not_open = true,
 	    .is_counted = true,
-	    .content = CONTENT });
+	    .content = MX_CONTENT });
 	world_settle();
 }
 
@@ -79,9 +31,9 @@ static void
 open_counted(uint64_t job)
 {
 	world_job(&(struct world_mail){
-	    .job = job, .is_counted = true, .content = CONTENT });
+	    .job = job, .is_counted = true, .content = MX_CONTENT });
 	world_settle();
-	hello(0);
+	mx_hello(0);
 }
 
 static void
@@ -91,15 +43,15 @@ test_deliver_tells_when_connections_change_and_not_when_they_are_reused(
 	unsigned n;
 
 	(void)state;
-	give_job(1, 1);
+	mx_give_job(1, 1);
 	assert_int_equal(world.open, 1);
 	assert_int_equal(world.ready, 0);
-	hello(0);
+	mx_hello(0);
 	assert_int_equal(world.ready, 1);
-	take(0);
+	mx_take(0);
 	n = world.n_told;
 	give_over_open(2, 1);
-	take(0);
+	mx_take(0);
 	assert_int_equal(world.n_results, 2);
 	assert_int_equal(world.n_told, n);
 }
@@ -123,10 +75,10 @@ test_deliver_job_that_needs_no_new_connection_gives_its_permission_up(
 	world_job(&(struct world_mail){ .job = 2,
 	    .conn_limit = 1,
 	    .is_counted = true,
-	    .content = CONTENT });
+	    .content = MX_CONTENT });
 	world_settle();
 	assert_int_equal(world.open, 2);
-	take(0);
+	mx_take(0);
 	assert_int_equal(world.n_results, 1);
 	assert_int_equal(world.open, 1);
 }
@@ -138,7 +90,7 @@ test_deliver_counted_connection_counts_until_the_server_has_closed(void **state)
 
 	(void)state;
 	open_counted(1);
-	take(0);
+	mx_take(0);
 	world_tell(IPC_conn_close, &m);
 	world_settle();
 	assert_int_equal(world.asked, 1);
@@ -157,7 +109,7 @@ test_deliver_end_does_not_wait_for_servers_to_close(void **state)
 
 	(void)state;
 	open_counted(1);
-	take(0);
+	mx_take(0);
 	world_tell(IPC_result_ack, &(struct ipc_result_ack){ .seq = 1 });
 	world_tell(IPC_conn_close, &m);
 	world_settle();
@@ -177,7 +129,7 @@ test_deliver_asked_to_close_what_is_in_use_answers_and_goes_on(void **state)
 	world_settle();
 	assert_int_equal(world.asked, 1);
 	assert_int_equal(world.open, 1);
-	take(0);
+	mx_take(0);
 	assert_int_equal(world.results[0].m.outcome, OUTCOME_DELIVERED);
 }
 
@@ -200,16 +152,16 @@ test_deliver_begins_nothing_later_than_its_rate_allowed(void **state)
 {
 	(void)state;
 	world_job(&(struct world_mail){
-	    .job = 1, .start_ms = 100, .content = CONTENT });
+	    .job = 1, .start_ms = 100, .content = MX_CONTENT });
 	world_settle();
 	fake_loop_pass(200 * US_PER_MS);
-	hello(0);
+	mx_hello(0);
 	assert_int_equal(world.n_results, 1);
 	assert_int_equal(world.results[0].m.outcome, OUTCOME_RETURNED);
 	/* What was opened for it serves the next one. */
 	assert_int_equal(world.ready, 1);
 	give_over_open(2, 1);
-	take(0);
+	mx_take(0);
 	assert_int_equal(world.results[1].m.outcome, OUTCOME_DELIVERED);
 }
 
@@ -219,7 +171,7 @@ test_deliver_permission_to_open_ends_with_its_time(void **state)
 	(void)state;
 	world.is_resolvd_silent = true;
 	world_job(&(struct world_mail){
-	    .job = 1, .open_ms = 100, .content = CONTENT });
+	    .job = 1, .open_ms = 100, .content = MX_CONTENT });
 	world_settle();
 	fake_loop_pass(200 * US_PER_MS);
 	world.is_resolvd_silent = false;
@@ -235,7 +187,7 @@ test_deliver_new_qmgr_hears_of_connections_and_goes_on_with_them(void **state)
 {
 	(void)state;
 	open_counted(1);
-	take(0);
+	mx_take(0);
 	world_new_qmgr();
 	world_settle();
 	assert_true(world.conns_path > UINT32_MAX);
@@ -243,7 +195,7 @@ test_deliver_new_qmgr_hears_of_connections_and_goes_on_with_them(void **state)
 	assert_int_equal(world.ready, 1);
 	give_over_open(2, 7);
 	assert_int_equal(world.conns_path, 7);
-	take(0);
+	mx_take(0);
 	assert_int_equal(world.n_conns, 1);
 	assert_int_equal(
 	    world.results[world.n_results - 1].m.outcome, OUTCOME_DELIVERED);
@@ -252,7 +204,7 @@ test_deliver_new_qmgr_hears_of_connections_and_goes_on_with_them(void **state)
 int
 main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, mx_setup, mx_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(
 		    test_deliver_tells_when_connections_change_and_not_when_they_are_reused),

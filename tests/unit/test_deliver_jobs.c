@@ -10,60 +10,12 @@
 
 #include "clock.h"
 #include "deliver.h"
+#include "deliver_mx.h"
 #include "deliver_world.h"
 #include "fake_loop.h"
 #include "outcome.h"
 #include "passed_files.h"
 #include "route.h"
-
-#define CONTENT STR("Subject: x\r\n\r\ntext\r\n")
-
-static int
-setup(void **state)
-{
-	(void)state;
-	world_start("");
-	world_host("mx.example", 10, "192.0.2.1");
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	world_stop();
-	return 0;
-}
-
-static void
-give_job(uint64_t job, uint16_t conn_limit)
-{
-	world_job(&(struct world_mail){
-	    .job = job, .conn_limit = conn_limit, .content = CONTENT });
-	world_settle();
-}
-
-static void
-say(unsigned conn, const char *text)
-{
-	world_send(conn, text, strlen(text));
-	world_settle();
-}
-
-/* The server takes one message after the dialogue is open. */
-static void
-take(unsigned conn)
-{
-	say(conn, "250 ok\r\n250 ok\r\n354 go\r\n");
-	say(conn, "250 2.0.0 taken\r\n");
-}
-
-static void
-hello(unsigned conn)
-{
-	say(conn, "220 mx\r\n");
-	say(conn, "250-mx\r\n250 PIPELINING\r\n");
-}
 
 static void
 ack(uint64_t seq)
@@ -82,11 +34,11 @@ static void
 test_deliver_results_are_kept_until_acknowledged(void **state)
 {
 	(void)state;
-	give_job(1, 1);
-	give_job(2, 1);
-	hello(0);
-	take(0);
-	take(0);
+	mx_give_job(1, 1);
+	mx_give_job(2, 1);
+	mx_hello(0);
+	mx_take(0);
+	mx_take(0);
 	assert_int_equal(world.n_results, 2);
 	assert_int_equal(world.results[0].m.seq, 1);
 	ack(1);
@@ -103,18 +55,18 @@ static void
 test_deliver_goes_on_without_qmgr_and_tells_the_next(void **state)
 {
 	(void)state;
-	give_job(1, 1);
-	give_job(2, 1);
-	hello(0);
+	mx_give_job(1, 1);
+	mx_give_job(2, 1);
+	mx_hello(0);
 	world.is_qmgr_down = true;
-	take(0);
+	mx_take(0);
 	assert_int_equal(world.n_results, 0);
 	world_new_qmgr();
 	assert_int_equal(world.n_running, 1);
 	assert_int_equal(world.running[0], 2);
 	assert_int_equal(world.n_results, 1);
 	assert_int_equal(world.results[0].m.job, 1);
-	take(0);
+	mx_take(0);
 	assert_int_equal(world.n_results, 2);
 	assert_int_equal(world.results[1].m.job, 2);
 }
@@ -130,16 +82,16 @@ static void
 test_deliver_keeps_no_files_of_an_old_qmgr_but_those_it_reads(void **state)
 {
 	(void)state;
-	give_job(1, 1);
-	give_job(2, 1);
-	hello(0);
-	take(0);
+	mx_give_job(1, 1);
+	mx_give_job(2, 1);
+	mx_hello(0);
+	mx_take(0);
 	assert_true(has_segment(1));
 	assert_true(has_segment(2));
 	world_new_qmgr();
 	assert_false(has_segment(1));
 	assert_true(has_segment(2));
-	take(0);
+	mx_take(0);
 	assert_int_equal(
 	    world.results[world.n_results - 1].m.outcome, OUTCOME_DELIVERED);
 }
@@ -148,16 +100,16 @@ static void
 test_deliver_cancel_returns_what_is_not_begun(void **state)
 {
 	(void)state;
-	give_job(1, 1);
-	give_job(2, 1);
-	hello(0);
+	mx_give_job(1, 1);
+	mx_give_job(2, 1);
+	mx_hello(0);
 	cancel(9);
 	assert_int_equal(world.n_results, 0);
 	cancel(0);
 	assert_int_equal(world.n_results, 1);
 	assert_int_equal(world.results[0].m.job, 2);
 	assert_int_equal(world.results[0].m.outcome, OUTCOME_RETURNED);
-	take(0);
+	mx_take(0);
 	assert_int_equal(world.n_results, 2);
 	assert_int_equal(world.results[1].m.outcome, OUTCOME_DELIVERED);
 }
@@ -167,20 +119,20 @@ test_deliver_cancel_reaches_jobs_that_wait_for_names_and_hosts(void **state)
 {
 	(void)state;
 	world.is_resolvd_silent = true;
-	give_job(1, 1);
+	mx_give_job(1, 1);
 	cancel(0);
 	assert_int_equal(world.n_results, 1);
 	assert_int_equal(world.results[0].m.outcome, OUTCOME_RETURNED);
 	world_answer();
-	give_job(2, 1);
+	mx_give_job(2, 1);
 	assert_int_equal(world.n_conns, 1);
 	cancel(1);
 	assert_int_equal(world.n_results, 2);
 	assert_int_equal(world.results[1].m.outcome, OUTCOME_RETURNED);
 	/* The connection is made all the same, and serves the next job. */
-	give_job(3, 1);
-	hello(0);
-	take(0);
+	mx_give_job(3, 1);
+	mx_hello(0);
+	mx_take(0);
 	assert_int_equal(world.n_results, 3);
 	assert_int_equal(world.n_conns, 1);
 }
@@ -190,19 +142,19 @@ test_deliver_damaged_record_and_content_are_never_sent(void **state)
 {
 	(void)state;
 	world_job(&(struct world_mail){
-	    .job = 1, .content = CONTENT, .is_record_damaged = true });
+	    .job = 1, .content = MX_CONTENT, .is_record_damaged = true });
 	world_settle();
 	assert_int_equal(world.n_conns, 0);
 	assert_int_equal(world.results[0].m.outcome, OUTCOME_DAMAGED);
 	world_job(&(struct world_mail){
-	    .job = 2, .content = CONTENT, .is_content_damaged = true });
+	    .job = 2, .content = MX_CONTENT, .is_content_damaged = true });
 	world_settle();
-	hello(0);
+	mx_hello(0);
 	assert_int_equal(world.results[1].m.outcome, OUTCOME_DAMAGED);
 	assert_null(memmem(world_input(0).p, world_input(0).len, "MAIL", 4));
 	/* The connection is as good as before. */
-	give_job(3, 1);
-	take(0);
+	mx_give_job(3, 1);
+	mx_take(0);
 	assert_int_equal(world.results[2].m.outcome, OUTCOME_DELIVERED);
 }
 
@@ -211,7 +163,7 @@ test_deliver_missing_segment_defers(void **state)
 {
 	(void)state;
 	world_job(&(struct world_mail){
-	    .job = 5, .content = CONTENT, .is_missing = true });
+	    .job = 5, .content = MX_CONTENT, .is_missing = true });
 	assert_int_equal(world.results[0].m.outcome, OUTCOME_DEFERRED);
 	assert_true(str_is(world.results[0].m.smtp_enh, "4.3.0"));
 }
@@ -226,11 +178,11 @@ send_big(char *big, size_t size, bool is_damaged)
 	}
 	memcpy(big + size - 2, "\r\n", 2);
 	world_job(&(struct world_mail){ .job = 1,
-	    .content = CONTENT,
+	    .content = MX_CONTENT,
 	    .big = { big, size },
 	    .is_content_damaged = is_damaged });
 	world_settle();
-	hello(0);
+	mx_hello(0);
 }
 
 static void
@@ -244,14 +196,14 @@ test_deliver_big_files_follow_the_segments_part(void **state)
 	assert_non_null(big);
 	send_big(big, SIZE, false);
 	world_take(0, world_input(0).len);
-	take(0);
+	mx_take(0);
 	in = world_input(0);
-	assert_int_equal(in.len, CONTENT.len + SIZE + 3);
-	assert_memory_equal(in.p, CONTENT.p, CONTENT.len);
-	assert_memory_equal(in.p + CONTENT.len, big, SIZE);
-	assert_memory_equal(in.p + CONTENT.len + SIZE, ".\r\n", 3);
+	assert_int_equal(in.len, MX_CONTENT.len + SIZE + 3);
+	assert_memory_equal(in.p, MX_CONTENT.p, MX_CONTENT.len);
+	assert_memory_equal(in.p + MX_CONTENT.len, big, SIZE);
+	assert_memory_equal(in.p + MX_CONTENT.len + SIZE, ".\r\n", 3);
 	assert_int_equal(world.results[0].m.outcome, OUTCOME_DELIVERED);
-	assert_int_equal(world.results[0].m.size, CONTENT.len + SIZE);
+	assert_int_equal(world.results[0].m.size, MX_CONTENT.len + SIZE);
 	free(big);
 }
 
@@ -275,7 +227,7 @@ test_deliver_many_jobs_share_one_question(void **state)
 	(void)state;
 	world.is_resolvd_silent = true;
 	for (uint64_t job = 1; job <= 5; job++) {
-		give_job(job, 2);
+		mx_give_job(job, 2);
 	}
 	assert_int_equal(world.plan_requests, 1);
 	assert_int_equal(world.n_conns, 0);
@@ -290,14 +242,14 @@ test_deliver_answers_are_cached_for_their_time(void **state)
 {
 	(void)state;
 	world.ttl_s = 100;
-	give_job(1, 1);
-	hello(0);
-	take(0);
+	mx_give_job(1, 1);
+	mx_hello(0);
+	mx_take(0);
 	fake_loop_pass(99 * US_PER_S);
-	give_job(2, 1);
+	mx_give_job(2, 1);
 	assert_int_equal(world.plan_requests, 1);
 	fake_loop_pass(2 * US_PER_S);
-	give_job(3, 1);
+	mx_give_job(3, 1);
 	assert_int_equal(world.plan_requests, 2);
 }
 
@@ -306,7 +258,7 @@ test_deliver_without_a_resolver_defers(void **state)
 {
 	(void)state;
 	world.is_resolvd_down = true;
-	give_job(1, 1);
+	mx_give_job(1, 1);
 	/* The next resolvd may be there soon. */
 	assert_int_equal(world.n_results, 0);
 	fake_loop_pass(61 * US_PER_S);
@@ -316,7 +268,7 @@ test_deliver_without_a_resolver_defers(void **state)
 	world.is_resolvd_down = false;
 	world.is_resolvd_silent = true;
 	fake_loop_pass(2 * US_PER_S);
-	give_job(2, 1);
+	mx_give_job(2, 1);
 	fake_loop_pass(61 * US_PER_S);
 	assert_int_equal(world.n_results, 2);
 	assert_int_equal(world.results[1].m.outcome, OUTCOME_DEFERRED);
@@ -328,16 +280,16 @@ test_deliver_other_domain_of_the_path_needs_the_same_host(void **state)
 	struct world_mail other = { .job = 2,
 		.conn_limit = 1,
 		.next_hop = "other.example",
-		.content = CONTENT };
+		.content = MX_CONTENT };
 
 	(void)state;
-	give_job(1, 1);
-	hello(0);
-	take(0);
+	mx_give_job(1, 1);
+	mx_hello(0);
+	mx_take(0);
 	world_job(&other);
 	world_settle();
 	assert_int_equal(world.n_conns, 1);
-	take(0);
+	mx_take(0);
 	assert_int_equal(world.n_results, 2);
 	/* A third domain with other hosts gets a connection of its own. */
 	buf_clear(&world.plan, 0);
@@ -355,11 +307,13 @@ static void
 test_deliver_secure_job_does_not_ride_in_clear(void **state)
 {
 	(void)state;
-	give_job(1, 2);
-	hello(0);
-	take(0);
-	world_job(&(struct world_mail){
-	    .job = 2, .conn_limit = 2, .tls = "encrypt", .content = CONTENT });
+	mx_give_job(1, 2);
+	mx_hello(0);
+	mx_take(0);
+	world_job(&(struct world_mail){ .job = 2,
+	    .conn_limit = 2,
+	    .tls = "encrypt",
+	    .content = MX_CONTENT });
 	world_settle();
 	assert_int_equal(world.n_conns, 2);
 	assert_int_equal(world.n_results, 1);
@@ -369,13 +323,15 @@ static void
 test_deliver_secure_job_gets_the_place_of_a_clear_connection(void **state)
 {
 	(void)state;
-	give_job(1, 1);
-	hello(0);
-	world_job(&(struct world_mail){
-	    .job = 2, .conn_limit = 1, .tls = "encrypt", .content = CONTENT });
+	mx_give_job(1, 1);
+	mx_hello(0);
+	world_job(&(struct world_mail){ .job = 2,
+	    .conn_limit = 1,
+	    .tls = "encrypt",
+	    .content = MX_CONTENT });
 	world_settle();
 	assert_int_equal(world.n_conns, 1);
-	take(0);
+	mx_take(0);
 	assert_true(world.conns[0].is_closed);
 	assert_int_equal(world.n_conns, 2);
 }
@@ -384,17 +340,17 @@ static void
 test_deliver_drain_gives_back_and_ends(void **state)
 {
 	(void)state;
-	give_job(1, 1);
-	give_job(2, 1);
-	hello(0);
+	mx_give_job(1, 1);
+	mx_give_job(2, 1);
+	mx_hello(0);
 	deliver_drain();
 	assert_int_equal(world.n_results, 1);
 	assert_int_equal(world.results[0].m.outcome, OUTCOME_RETURNED);
 	assert_false(world.is_over);
-	take(0);
+	mx_take(0);
 	assert_int_equal(world.results[1].m.outcome, OUTCOME_DELIVERED);
 	assert_false(world.is_over);
-	give_job(3, 1);
+	mx_give_job(3, 1);
 	assert_int_equal(world.results[2].m.outcome, OUTCOME_RETURNED);
 	ack(3);
 	assert_true(world.is_over);
@@ -409,17 +365,17 @@ test_deliver_process_limit_feeds_paths_in_turn(void **state)
 	world_host("mx.example", 10, "192.0.2.1");
 	for (uint32_t path = 1; path <= 3; path++) {
 		world_job(&(struct world_mail){
-		    .job = path, .path = path, .content = CONTENT });
+		    .job = path, .path = path, .content = MX_CONTENT });
 	}
 	world_settle();
 	assert_int_equal(world.n_conns, 2);
-	hello(0);
-	take(0);
+	mx_hello(0);
+	mx_take(0);
 	/* The idle connection makes room for the path that waits. */
 	assert_true(world.conns[0].is_closed);
 	assert_int_equal(world.n_conns, 3);
-	hello(2);
-	take(2);
+	mx_hello(2);
+	mx_take(2);
 	assert_int_equal(world.n_results, 2);
 	assert_int_equal(world.results[1].m.job, 3);
 }
@@ -461,7 +417,7 @@ test_route_watchers_hear_of_the_answer_that_jobs_get(void **state)
 int
 main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, mx_setup, mx_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_deliver_results_are_kept_until_acknowledged),
 		TEST(test_deliver_goes_on_without_qmgr_and_tells_the_next),
